@@ -1,0 +1,56 @@
+# Needs only Python 3.11+ and make; everything else is installed in $(VENV) from the lock files, by hash.
+PYTHON ?= python3
+VENV ?= .venv
+# More arguments for pytest: make test PYTEST_ARGS="-k outbox -x"
+PYTEST_ARGS ?=
+
+RUN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+LOCK := $(RUN)/uv --no-config pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lint format test test-long test-all bench contract lock clean
+
+help: ## Say what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: $(INSTALLED) ## Make $(VENV) with what requirements-dev.lock pins
+
+$(INSTALLED): requirements-dev.lock requirements.in pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, $(PYTHON) is {sys.version.split()[0]}: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lint: $(INSTALLED) ## Check style, format and types
+	$(RUN)/ruff check
+	$(RUN)/ruff format --check
+	$(RUN)/pyright --pythonpath $(RUN)/python
+
+format: $(INSTALLED) ## Format, and repair what can be repaired
+	$(RUN)/ruff check --fix
+	$(RUN)/ruff format
+
+test: $(INSTALLED) ## All tests but the long ones and the measurements, on real servers (5 minutes at most)
+	$(RUN)/python -m pytest -m "not long and not bench" $(PYTEST_ARGS)
+
+test-long: $(INSTALLED) ## The long tests, those that `make test` leaves out
+	$(RUN)/python -m pytest -m "long and not bench" --timeout 900 $(PYTEST_ARGS)
+
+test-all: test test-long ## Every test (30 minutes at most)
+
+bench: $(INSTALLED) ## Measure
+	$(RUN)/python -m pytest -m bench --timeout 900 -s tests/bench $(PYTEST_ARGS)
+
+contract: $(INSTALLED) ## Generate the contract anew from the schemas: JSON Schemas and AsyncAPI
+	$(RUN)/carebus contract
+
+lock: $(INSTALLED) ## Pin the latest releases, with hashes, in requirements*.lock
+	$(LOCK) requirements.in -o requirements.lock
+	$(LOCK) requirements-dev.in -o requirements-dev.lock
+
+clean: ## Remove $(VENV) and everything generated that git does not hold
+	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find schemas services tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The services and the kernel they stand on."""

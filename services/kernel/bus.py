@@ -1,0 +1,148 @@
+"""The bus: the two streams, and JetStream's API as plain requests."""
+
+import asyncio
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from schemas.subjects import PARTITIONS
+from services.kernel.clock import from_rfc3339
+from services.kernel.settings import Settings
+
+EVENTS = "EVENTS"
+INBOX = "INBOX"
+ROOTS = {EVENTS: "evt", INBOX: "inbox"}
+"""Stream -> first token of its subjects."""
+
+LEAST_SERVER = (2, 12)
+"""The first nats-server with atomic batches."""
+
+_SECOND = 1_000_000_000
+_DAY = 86_400 * _SECOND
+
+
+class Nats(Protocol):
+    """What the kernel uses of `nats.aio.client.Client`."""
+
+    @property
+    def is_connected(self) -> bool: ...
+    @property
+    def stats(self) -> dict[str, int]: ...
+    def new_inbox(self) -> str: ...
+    async def publish(
+        self, subject: str, payload: bytes = b"", reply: str = "", headers: dict[str, str] | None = None
+    ) -> None: ...
+    async def request(
+        self,
+        subject: str,
+        payload: bytes = b"",
+        timeout: float = 0.5,
+        old_style: bool = False,
+        headers: dict[str, Any] | None = None,
+    ) -> Msg: ...
+    async def subscribe(self, subject: str, *args: Any, **options: Any) -> Any: ...
+
+
+class BusError(Exception):
+    """JetStream refused a request. `code` is its err_code (0: no answer came)."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class StreamState(Struct, frozen=True):
+    """created tells one log from another; first and last are sequences."""
+
+    created: datetime
+    first: int
+    last: int
+
+
+async def request(nats: Nats, subject: str, body: Any, timeout: float = 5.0) -> dict[str, Any]:
+    """One JetStream API call. Raises BusError with the server's reason, or with code 0 where none came."""
+    try:
+        answer = await nats.request(f"$JS.API.{subject}", msgspec.json.encode(body), timeout=timeout)
+    except (NatsError, asyncio.TimeoutError, OSError) as error:
+        raise BusError(f"{subject}: no answer from JetStream ({type(error).__name__})") from error
+    reply: dict[str, Any] = msgspec.json.decode(answer.data)
+    if error := reply.get("error"):
+        raise BusError(f"{subject}: {error.get('description')}", int(error.get("err_code", 0)))
+    return reply
+
+
+async def stream_state(nats: Nats, stream: str) -> StreamState:
+    """Raises BusError, code 10059 where the stream does not exist."""
+    info = await request(nats, f"STREAM.INFO.{stream}", {})
+    state = info["state"]
+    return StreamState(from_rfc3339(info["created"]), state["first_seq"], state["last_seq"])
+
+
+async def last_of(nats: Nats, subject: str) -> int:
+    """The last sequence of EVENTS that this filter matches; 0 if there is none. Raises BusError."""
+    try:
+        reply = await request(nats, f"STREAM.MSG.GET.{EVENTS}", {"last_by_subj": subject})
+    except BusError as error:
+        if error.code == 10037:  # no message found
+            return 0
+        raise
+    return int(reply["message"]["seq"])
+
+
+async def ensure_streams(nats: Nats, settings: Settings) -> None:
+    """Create both streams, or bring them to this configuration. Raises BusError."""
+    for config in (_events(settings), _inbox(settings)):
+        try:
+            await request(nats, f"STREAM.CREATE.{config['name']}", config)
+        except BusError as error:
+            if error.code != 10058:  # the name is taken, with another configuration
+                raise
+            await request(nats, f"STREAM.UPDATE.{config['name']}", config)
+
+
+def check_server(major: int, minor: int) -> None:
+    """Raises BusError where the server is too old for atomic batches."""
+    if (major, minor) < LEAST_SERVER:
+        wanted = ".".join(map(str, LEAST_SERVER))
+        raise BusError(f"nats-server {major}.{minor} is too old: CareBus needs {wanted} or newer (atomic batches)")
+
+
+def _events(settings: Settings) -> dict[str, Any]:
+    return {
+        "name": EVENTS,
+        "description": "CareBus: the log",
+        "subjects": ["evt.>"],
+        "storage": "file",
+        "retention": "limits",
+        "discard": "new",
+        "max_bytes": settings.log_max_bytes,
+        "max_msg_size": 1024 * 1024,
+        "duplicate_window": settings.duplicate_window_s * _SECOND,
+        "allow_atomic": True,
+        "allow_direct": True,
+    }
+
+
+def _inbox(settings: Settings) -> dict[str, Any]:
+    wildcards = ".".join(f"{{{{wildcard({n})}}}}" for n in (1, 2, 3))
+    return {
+        "name": INBOX,
+        "description": "CareBus: raw facts, as outside systems publish them",
+        "subjects": ["in.*.*.*"],
+        "subject_transform": {
+            "src": "in.*.*.*",
+            "dest": f"inbox.{{{{partition({PARTITIONS},2)}}}}.{wildcards}",
+        },
+        "storage": "file",
+        "retention": "limits",
+        "discard": "new",
+        "max_age": 14 * _DAY,
+        "max_bytes": settings.inbox_max_bytes,
+        "max_msg_size": 512 * 1024,
+        "duplicate_window": settings.duplicate_window_s * _SECOND,
+        "allow_direct": True,
+    }

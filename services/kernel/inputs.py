@@ -1,0 +1,154 @@
+"""From stored messages to inputs: decoding, and what becomes of a message that does not decode."""
+
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from schemas.codec import DecodeError, UnknownType, decode
+from schemas.subjects import NO_BUYER, InboxSubject, SubjectError, parse_event, parse_inbox
+from services.kernel import bus
+from services.kernel.process import Fact, Input
+from services.kernel.reader import Message
+
+
+class RawFact(Struct, frozen=True):
+    """What an outside system published: the place, the bytes, and when INBOX took it."""
+
+    source: str
+    shop: str
+    kind: str
+    payload: bytes
+    seq: int
+    recorded: datetime
+
+
+class Refused(Struct, frozen=True):
+    """A fact that a source does not accept, with its reason and the field at fault; the bytes are parked."""
+
+    reason: str
+    field: str = ""
+
+
+Source = Callable[[RawFact], Iterable[Fact | Refused]]
+"""A pure function from one raw message to the facts in it (feeds.md)."""
+
+
+Decode = Callable[[Message], "list[Item]"]
+
+
+class Item(Struct, frozen=True, kw_only=True):
+    """One input with its message, or why there is none.
+
+    part: the fact's number within an INBOX message. lane: (shop, buyer) from the subject.
+    skipped: of no concern here. aside: a failure that blocks nobody.
+    """
+
+    message: Message
+    partition: int
+    lane: tuple[str, str] = ("", NO_BUYER)
+    part: int = 0
+    input: Input | None = None
+    reason: str = ""
+    detail: str = ""
+    field: str = ""
+    source: str = ""
+    aside: bool = False
+
+
+def decode_message(message: Message, sources: Mapping[str, Source]) -> list[Item]:
+    """The inputs in one message; an empty list where it is not for this service or of an unknown type."""
+    if message.stream == bus.EVENTS:
+        return _event(message)
+    return _facts(message, sources)
+
+
+def failure_of(error: BaseException) -> tuple[str, str]:
+    """(reason, traceback) of what a process, a source or the codec raised."""
+    return f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
+
+
+def partition_of(subject: str) -> int:
+    """The partition that a stored subject names; the reader's filters have vouched for its form."""
+    return int(subject.split(".", 2)[1])
+
+
+def _event(message: Message) -> list[Item]:
+    partition = partition_of(message.subject)
+    try:
+        place = parse_event(message.subject)
+    except SubjectError as error:
+        return [Item(message=message, partition=partition, reason=f"subject: {error}", aside=True)]
+    lane = (place.shop, place.buyer)
+    try:
+        event = decode(message.payload, seq=message.seq, recordedtime=message.recorded)
+        if (event.shop, event.buyer) != lane:
+            raise DecodeError(f"shop, buyer: the event's are not those of its subject {message.subject!r}")
+    except UnknownType:
+        return []
+    except DecodeError as error:
+        reason, detail = failure_of(error)
+        return [Item(message=message, partition=partition, lane=lane, reason=reason, detail=detail)]
+    return [Item(message=message, partition=partition, lane=lane, input=event)]
+
+
+def _facts(message: Message, sources: Mapping[str, Source]) -> list[Item]:
+    partition = partition_of(message.subject)
+    try:
+        place = parse_inbox(message.subject)
+    except SubjectError as error:
+        return [Item(message=message, partition=partition, reason=f"subject: {error}", aside=True)]
+    translate = sources.get(place.source)
+    if translate is None:
+        return []
+    raw = RawFact(place.source, place.shop, place.kind, message.payload, message.seq, message.recorded)
+    try:
+        translated: Sequence[Fact | Refused] = list(translate(raw))
+    except Exception as error:
+        reason, detail = failure_of(error)
+        return [_aside(message, partition, place, 0, reason, detail)]
+    return [
+        _aside(message, partition, place, number, fact.reason, "", fact.field)
+        if isinstance(fact, Refused)
+        else _fact(message, partition, place, number, fact)
+        for number, fact in enumerate(translated)
+    ]
+
+
+def _fact(message: Message, partition: int, place: InboxSubject, number: int, fact: Fact) -> Item:
+    name = f"in:{message.seq}:{number}"
+    filled = replace(
+        fact,
+        id=name,
+        seq=message.seq,
+        recordedtime=message.recorded,
+        correlationid=fact.correlationid or name,
+        actor=fact.actor or place.source,
+    )
+    return Item(message=message, partition=partition, lane=(place.shop, NO_BUYER), part=number, input=filled)
+
+
+def _aside(
+    message: Message,
+    partition: int,
+    place: InboxSubject,
+    number: int,
+    reason: str,
+    detail: str,
+    field: str = "",
+) -> Item:
+    return Item(
+        message=message,
+        partition=partition,
+        lane=(place.shop, NO_BUYER),
+        part=number,
+        reason=reason,
+        detail=detail,
+        field=field,
+        source=place.source,
+        aside=True,
+    )
+
+

@@ -1,0 +1,272 @@
+"""The loop: one reader a stream, one transaction, one due query, one relay a service process.
+
+    own -> read -> handle -> commit (states or rows, outbox, parked, checkpoints) -> relay
+
+Any error drops what was in memory and starts again from the checkpoints; a COMMIT whose answer was lost may have
+committed, and is found out there.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Protocol
+
+import asyncpg
+import msgspec
+from nats.errors import Error as NatsError
+
+from schemas import subjects
+from schemas.ops import OpsMessageRefused
+from services.kernel import bus, crash, parked, store
+from services.kernel.clock import Clock, DrivenClock, monotonic
+from services.kernel.decider import is_policy
+from services.kernel.inputs import Decode, Item, Source, decode_message, partition_of
+from services.kernel.metrics import Metrics
+from services.kernel.outbox import Relay
+from services.kernel.ownership import Ownership
+from services.kernel.reader import LogRestored, Message, Reader, ReaderLost
+from services.kernel.settings import Settings
+from services.kernel.store import TRANSIENT, Fenced, StateNewer
+from services.kernel.telemetry import Log, Logger
+
+IDLE_S = 0.05
+"""How often the loop looks for ticks, retries and partitions when nothing arrives."""
+TICKS = 500
+RETRY_S = (0.05, 2.0)
+
+_CREATED = "SELECT created FROM stream WHERE stream = $1"
+_REMEMBER = "INSERT INTO stream (stream, created) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+_CHECKPOINTS = "SELECT stream, partition, seq, epoch FROM checkpoint WHERE partition = ANY($1::int[])"
+_HAND = "SELECT now FROM public.driven_clock"
+_LEFT = """
+SELECT EXISTS (SELECT FROM state WHERE fire <= $1 AND partition = ANY($2::int[])) AS due,
+       EXISTS (SELECT FROM parked WHERE status = 'retry') AS retry
+"""
+
+
+Segment = Sequence[tuple[Message, list[Item]]]
+"""Messages with the inputs found in them: what one transaction handles."""
+Moved = dict[tuple[str, int], tuple[int, datetime]]
+"""(stream, partition) -> the sequence and recordedtime that its checkpoint moves to."""
+
+
+class Worker(Protocol):
+    """What a loop does with inputs: a Decider or a Projector."""
+
+    async def handle(self, connection: store.Connection, items: Sequence[Item]) -> Sequence[OpsMessageRefused]: ...
+    async def fire(
+        self, connection: store.Connection, owned: Collection[int], until: datetime, limit: int
+    ) -> set[int]: ...
+    async def redrive(self, connection: store.Connection, lane: parked.Lane, decode: Decode) -> set[int]: ...
+
+
+class Loop:
+    """One service's work on the partitions that this replica owns."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: asyncpg.Pool,
+        nats: bus.Nats,
+        ownership: Ownership,
+        relay: Relay,
+        worker: Worker,
+        sources: Mapping[str, Source],
+        streams: Sequence[str],
+        clock: Clock,
+        log: Logger,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._nats = nats
+        self._ownership = ownership
+        self._relay = relay
+        self._worker = worker
+        self._sources = sources
+        self._streams = streams
+        self._clock = clock
+        self._log = log
+        self._metrics = metrics
+        self._wake = asyncio.Event()
+        driven = settings.clock == "driven"
+        self._readers = {stream: Reader(nats, stream, self._wake, driven=driven) for stream in streams}
+        self._opened: frozenset[int] | None = None
+        self._looked = float("-inf")
+        self.stuck = "starting"
+        """Why the service is not ready; empty when it is."""
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises LogRestored: that is for an operator, never skipped over."""
+        pause = RETRY_S[0]
+        while True:
+            try:
+                busy = await self._step()
+                pause, self.stuck = RETRY_S[0], ""
+                if not busy:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._wake.wait(), IDLE_S)
+                self._wake.clear()
+            except LogRestored as error:
+                self.stuck = str(error)
+                self._log.say(Log.LOG_RESTORED, reason=str(error))
+                raise
+            except StateNewer as error:
+                self._log.say(
+                    Log.STATE_NEWER, process=error.process, partition=error.partition, found=error.version
+                )
+                self._ownership.refused.add(error.partition)
+                self._opened = None
+            except (Fenced, ReaderLost, bus.BusError, NatsError, *TRANSIENT) as error:
+                self.stuck = f"{type(error).__name__}: {error}"
+                self._say_failed(error)
+                if isinstance(error, Fenced):
+                    self._ownership.drop()
+                self._opened = None
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, RETRY_S[1])
+
+    def _say_failed(self, error: Exception) -> None:
+        if isinstance(error, Fenced):
+            self._log.say(Log.PARTITION_LOST, reason=str(error))
+        elif isinstance(error, ReaderLost):
+            self._metrics.reopened.labels(error.stream).inc()
+            self._log.say(Log.READER_GAP, stream=error.stream, reason=str(error))
+        else:
+            self._log.say(Log.BATCH_FAILED, error=error)
+
+    async def _step(self) -> bool:
+        await self._own()
+        messages: list[Message] = []
+        for reader in self._readers.values():
+            messages += await reader.take(self._settings.batch)
+        if messages:
+            crash.point("after_read")
+            await self._messages(messages)
+        return await self._look() or bool(messages)
+
+    async def _own(self) -> None:
+        """Change partitions where shares have changed, and open the readers behind the checkpoints."""
+        if self._ownership.unbalanced:
+            async with self._relay.idle:
+                taken = await self._ownership.balance()
+                if taken:
+                    await self._relay.taken_over(taken)
+        owned = self._ownership.owned
+        if owned == self._opened:
+            return
+        self._opened = None
+        await self._reread_checkpoints(owned)
+        for stream, reader in self._readers.items():
+            positions = {p: self._ownership.checkpoints[stream, p].seq for p in owned}
+            created = await self._pool.fetchval(_CREATED, stream)
+            state = await reader.open(positions, created)
+            await self._pool.execute(_REMEMBER, stream, state.created)
+            if stream == bus.EVENTS:
+                self._relay.log_end = max(self._relay.log_end, state.last)
+            first = min(positions.values(), default=0)
+            self._log.say(Log.READER_OPENED, stream=stream, partitions=sorted(owned), seq=first)
+        self._opened = owned
+        self._metrics.owned.set(len(owned))
+
+    async def _reread_checkpoints(self, owned: frozenset[int]) -> None:
+        """Where the database stands, which an unclear COMMIT may have moved. Raises Fenced."""
+        for row in await self._pool.fetch(_CHECKPOINTS, list(owned)):
+            key = (row["stream"], row["partition"])
+            mine = self._ownership.checkpoints.get(key)
+            if mine is None:
+                continue
+            if mine.epoch != row["epoch"]:
+                raise Fenced(f"partition {row['partition']} has another owner")
+            self._ownership.checkpoints[key] = store.Checkpoint(row["seq"], row["epoch"])
+
+    async def _messages(self, messages: Sequence[Message]) -> None:
+        started = monotonic()
+        items = [(message, decode_message(message, self._sources)) for message in messages]
+        for segment in segments(items):
+            await self._segment(segment)
+        self._metrics.batch(len(messages), monotonic() - started)
+
+    async def _segment(self, segment: Segment) -> None:
+        moved: Moved = {}
+        for message, _ in segment:
+            moved[message.stream, partition_of(message.subject)] = (message.seq, message.recorded)
+        items = [item for _, found in segment for item in found]
+        async with self._pool.acquire() as connection, connection.transaction():
+            notices = await self._worker.handle(connection, items)
+            await store.advance(connection, self._ownership.checkpoints, moved)
+            crash.point("before_commit")
+        crash.point("after_commit")
+        self._relay.wake.set()
+        if not moved.keys() <= self._ownership.checkpoints.keys():
+            raise Fenced("the partitions were lost while a batch was under way")
+        self._ownership.checkpoints = store.advanced(self._ownership.checkpoints, moved)
+        for (stream, partition), (seq, recorded) in moved.items():
+            if stream == bus.EVENTS:
+                self._relay.log_end = max(self._relay.log_end, seq)
+            self._metrics.behind(stream, partition, max(0, self._readers[stream].end - seq))
+            self._metrics.lag(stream, partition, (self._clock.now() - recorded).total_seconds())
+        for notice in notices:
+            with suppress(NatsError):
+                subject = subjects.notice(notice.source, notice.shop)
+                await self._nats.publish(subject, msgspec.json.encode(notice))
+
+    async def _look(self) -> bool:
+        """Ticks whose instant has come, and lanes that an operator wants played again; True: there was work."""
+        if not self._opened or monotonic() - self._looked < IDLE_S:
+            return False
+        self._looked = monotonic()
+        if isinstance(self._clock, DrivenClock):
+            self._clock.set(await self._pool.fetchval(_HAND))
+        left = await self._pool.fetchrow(_LEFT, self._clock.now(), list(self._opened))
+        fired = await self._fire() if left["due"] else False
+        redriven = await self._redrive() if left["retry"] else False
+        return fired or redriven
+
+    async def _fire(self) -> bool:
+        """Fire due ticks up to the instant to which every stream has been read: the log's clock, not ours."""
+        owned = self._ownership.owned
+        instants = [await reader.caught_up() for reader in self._readers.values()]
+        if not owned or any(instant is None for instant in instants):
+            return False
+        until = min(instant for instant in instants if instant is not None)
+        if isinstance(self._clock, DrivenClock):
+            until = self._clock.now()
+        async with self._pool.acquire() as connection, connection.transaction():
+            fired = await self._worker.fire(connection, owned, until, TICKS)
+            await store.advance(connection, self._ownership.checkpoints, self._still(fired))
+            crash.point("before_commit")
+        crash.point("after_commit")
+        if fired:
+            self._relay.wake.set()
+        return bool(fired)
+
+    async def _redrive(self) -> bool:
+        owned = self._ownership.owned
+        async with self._pool.acquire() as connection:
+            lanes = await parked.lanes_to_retry(connection, owned)
+        for lane in lanes:
+            async with self._pool.acquire() as connection, connection.transaction():
+                touched = await self._worker.redrive(connection, lane, self._decode)
+                await store.advance(connection, self._ownership.checkpoints, self._still(touched))
+            self._relay.wake.set()
+        return bool(lanes)
+
+    def _decode(self, message: Message) -> list[Item]:
+        return decode_message(message, self._sources)
+
+    def _still(self, partitions: set[int]) -> Moved:
+        """A move of these partitions to where they are: nothing but the fence."""
+        stream, floor = self._streams[0], datetime.min.replace(tzinfo=self._clock.now().tzinfo)
+        return {
+            (stream, p): (self._ownership.checkpoints[stream, p].seq, floor)
+            for p in partitions
+            if (stream, p) in self._ownership.checkpoints
+        }
+
+
+def segments(found: Segment) -> list[Segment]:
+    """The batch in parts, so that each `policy.changed` begins one: it is taken before anything behind it."""
+    starts = [0, *(n for n, (_, items) in enumerate(found) if n and items and is_policy(items[0]))]
+    return [found[a:b] for a, b in zip(starts, [*starts[1:], len(found)], strict=True)]

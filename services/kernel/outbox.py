@@ -1,0 +1,198 @@
+"""The relay: what was decided and committed goes into the log, once, in the order of each key.
+
+Rows are selected by id, sent as one atomic batch, and deleted on the acknowledgement. Whatever may have been sent
+before (an error, a time-out, a reconnect, rows found at a take-over) is first looked up in the log.
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+import msgspec
+from nats.errors import Error as NatsError
+
+from schemas.subjects import partition_filters
+from services.kernel import bus, crash
+from services.kernel.clock import Clock, monotonic
+from services.kernel.history import history
+from services.kernel.ids import unique
+from services.kernel.metrics import Metrics
+from services.kernel.ownership import Ownership
+from services.kernel.reader import RECORDED_HEADER
+from services.kernel.store import TRANSIENT
+from services.kernel.telemetry import Log, Logger
+
+BATCH = 1_000
+"""Most messages in one atomic batch (a limit of the server)."""
+BATCH_BYTES = 8 * 1024 * 1024
+POLL_S = 0.1
+"""How soon a row is seen that a command committed in another replica."""
+ACK_S = 5.0
+RETRY_S = (0.05, 5.0)
+"""First and longest pause after a failure."""
+
+_SELECT = """
+SELECT id, partition, event_id, subject, payload, after, created FROM outbox
+WHERE partition = ANY($1::int[]) ORDER BY id LIMIT $2
+"""
+_DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
+_LAST_ID = "SELECT coalesce(max(id), 0) FROM outbox"
+
+
+class RelayStopped(Exception):
+    """The heartbeat is stale: another replica may own these rows now."""
+
+
+class Relay:
+    """One relay a service process.
+
+    wake: set it when there are new rows. log_end: the log's last known sequence. idle: held while rows are under
+    way; partitions change hands only outside of it.
+    """
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        nats: bus.Nats,
+        ownership: Ownership,
+        log: Logger,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        driven: bool = False,
+    ) -> None:
+        self.wake = asyncio.Event()
+        self.log_end = 0
+        self.idle = asyncio.Lock()
+        self._pool = pool
+        self._nats = nats
+        self._ownership = ownership
+        self._log = log
+        self._metrics = metrics
+        self._clock = clock
+        self._driven = driven
+        self._suspect_until: dict[int, int] = {}
+        self._sent: set[int] = set()
+        self._cleared: set[int] = set()
+
+    async def taken_over(self, partitions: Collection[int]) -> None:
+        """Rows that lie there now may have been sent by the former owner."""
+        last = await self._pool.fetchval(_LAST_ID)
+        for partition in partitions:
+            self._suspect_until[partition] = last
+
+    async def run(self) -> None:
+        """Relay until cancelled; every failure is waited out and looked into."""
+        pause = RETRY_S[0]
+        while True:
+            try:
+                async with self.idle:
+                    sent = await self._round()
+                pause = RETRY_S[0]
+                if not sent:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self.wake.wait(), POLL_S)
+                self.wake.clear()
+            except (bus.BusError, NatsError, RelayStopped, *TRANSIENT) as error:
+                self._log.say(Log.OUTBOX_RETRY, error=error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, RETRY_S[1])
+
+    async def _round(self) -> int:
+        owned = self._ownership.owned
+        if not owned:
+            return 0
+        rows = _bounded(await self._pool.fetch(_SELECT, list(owned), BATCH))
+        if not rows:
+            self._metrics.outbox(0, 0.0)
+            return 0
+        self._metrics.outbox(len(rows), (self._clock.now() - rows[0]["created"]).total_seconds())
+        suspects = [row for row in rows if self._suspect(row)]
+        if suspects:
+            await self._reconcile(suspects)
+            return len(rows)
+        if not self._ownership.fresh:
+            raise RelayStopped("the heartbeat is stale")
+        started = monotonic()
+        self._sent.update(row["id"] for row in rows)
+        await self._publish(rows)
+        crash.point("after_ack")
+        await self._delete(rows)
+        self._metrics.relayed.observe(len(rows))
+        self._log.say(Log.OUTBOX_PUBLISHED, count=len(rows), seconds=round(monotonic() - started, 4))
+        return len(rows)
+
+    def _suspect(self, row: asyncpg.Record) -> bool:
+        """Sent once without an acknowledgement, or found at a take-over and not yet looked up in the log."""
+        found = row["id"] <= self._suspect_until.get(row["partition"], 0)
+        return row["id"] in self._sent or (found and row["id"] not in self._cleared)
+
+    async def _delete(self, rows: Sequence[asyncpg.Record]) -> None:
+        ids = [row["id"] for row in rows]
+        await self._pool.execute(_DELETE, ids)
+        self._sent.difference_update(ids)
+        self._cleared.difference_update(ids)
+
+    async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:
+        if len(rows) == 1:
+            answer = await self._request(rows[0], {})
+        else:
+            batch = unique()
+            for number, row in enumerate(rows[:-1], 1):
+                headers = self._headers(row) | {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
+                await self._nats.publish(row["subject"], row["payload"], headers=headers)
+            last = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(len(rows)), "Nats-Batch-Commit": "1"}
+            answer = await self._request(rows[-1], last)
+        self.log_end = max(self.log_end, answer["seq"])
+
+    async def _request(self, row: asyncpg.Record, extra: dict[str, str]) -> dict[str, Any]:
+        try:
+            reply = await self._nats.request(
+                row["subject"], row["payload"], timeout=ACK_S, headers=self._headers(row) | extra
+            )
+        except (TimeoutError, OSError) as error:
+            raise bus.BusError(f"publish: no acknowledgement ({type(error).__name__})") from error
+        answer: dict[str, Any] = msgspec.json.decode(reply.data)
+        if error := answer.get("error"):
+            raise bus.BusError(f"publish: {error.get('description')}", int(error.get("err_code", 0)))
+        return answer
+
+    def _headers(self, row: asyncpg.Record) -> dict[str, str]:
+        headers = {"Nats-Msg-Id": row["event_id"]}
+        if self._driven:
+            headers[RECORDED_HEADER] = self._clock.now().isoformat()
+        return headers
+
+    async def _reconcile(self, suspects: Sequence[asyncpg.Record]) -> None:
+        """Delete the rows that the log has already; the others were never sent, as far as anyone can know."""
+        start = min(row["after"] for row in suspects) + 1
+        partitions = {int(row["subject"].split(".", 2)[1]) for row in suspects}
+        there = await event_ids_since(self._nats, start, partitions)
+        done = [row for row in suspects if row["event_id"] in there]
+        await self._delete(done)
+        ids = {row["id"] for row in suspects if row["event_id"] not in there}
+        self._sent -= ids
+        self._cleared |= ids
+        self._metrics.reconciled.inc(len(done))
+        self._log.say(Log.OUTBOX_RECONCILED, count=len(suspects), dropped=len(done), seq=start)
+
+
+def _bounded(rows: Sequence[asyncpg.Record]) -> Sequence[asyncpg.Record]:
+    """The first rows that together stay below BATCH_BYTES; at least one."""
+    total = 0
+    for count, row in enumerate(rows):
+        total += len(row["payload"])
+        if total > BATCH_BYTES and count:
+            return rows[:count]
+    return rows
+
+
+async def event_ids_since(nats: bus.Nats, start: int, partitions: set[int]) -> set[str]:
+    """The message ids of these partitions of EVENTS from a sequence to the end, by headers alone."""
+    filters = partition_filters(bus.ROOTS[bus.EVENTS], partitions)
+    return {
+        (msg.headers or {}).get("Nats-Msg-Id", "")
+        async for msg in history(nats, bus.EVENTS, filters, start, headers_only=True)
+    }

@@ -1,0 +1,178 @@
+"""Parked messages: what could not be handled, kept with its bytes, and the lanes that wait behind it.
+
+failed: the message that could not be decoded or decided; its lane waits. waiting: a later message of that lane.
+retry: an operator asked for it; the loop plays the lane from there. aside: blocks nobody (INBOX).
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal
+
+import asyncpg
+from msgspec import Struct
+
+from services.kernel.inputs import Item
+from services.kernel.metrics import Metrics
+from services.kernel.reader import Message
+from services.kernel.store import Connection
+from services.kernel.telemetry import Log, Logger
+
+MAX_DETAIL = 8_000
+"""Characters of a traceback that are kept."""
+
+TICK = "TICK"
+"""The `stream` of a tick that could not be decided; it has no bytes."""
+
+Status = Literal["failed", "waiting", "aside"]
+
+Lane = tuple[str, str, str]
+"""(shop, buyer, key); the key is empty where the whole lane waits."""
+
+
+class Parked(Struct, frozen=True, kw_only=True):
+    """One message to park. part: the number of the fact within an INBOX message, else 0."""
+
+    message: Message
+    lane: Lane
+    status: Status
+    partition: int
+    part: int = 0
+    reason: str = ""
+    detail: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        return self.status == "failed"
+
+
+_BLOCKED = "SELECT shop, buyer, key FROM blocked WHERE partition = ANY($1::int[])"
+_IS_BLOCKED = "SELECT EXISTS (SELECT FROM blocked WHERE shop = $1 AND buyer = $2 AND key IN ('', $3))"
+_PARK = """
+INSERT INTO parked (stream, seq, part, partition, shop, buyer, key, subject, recorded, payload, status, reason,
+                    detail, code)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::int[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[],
+                     $9::timestamptz[], $10::bytea[], $11::text[], $12::text[], $13::text[], $14::text[])
+ON CONFLICT (stream, seq, part) WHERE stream <> 'TICK' DO NOTHING
+"""
+_BLOCK = """
+INSERT INTO blocked (shop, buyer, key, partition)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[]) ON CONFLICT DO NOTHING
+"""
+_REDRIVABLE = """
+SELECT DISTINCT shop, buyer, key FROM parked WHERE status = 'retry' AND partition = ANY($1::int[]) LIMIT 10
+"""
+_LANE = """
+SELECT * FROM parked WHERE shop = $1 AND buyer = $2 AND key = $3 AND status <> 'aside'
+ORDER BY id LIMIT $4
+"""
+_UNPARK = "DELETE FROM parked WHERE id = ANY($1::bigint[])"
+_FAIL = "UPDATE parked SET status = 'failed', reason = $2, detail = $3, code = $4 WHERE id = $1"
+_AGAIN = "UPDATE parked SET status = 'retry' WHERE id = $1"
+_UNBLOCK = """
+DELETE FROM blocked b WHERE shop = $1 AND buyer = $2 AND key = $3
+  AND NOT EXISTS (SELECT FROM parked p WHERE (p.shop, p.buyer, p.key) = ($1, $2, $3) AND p.status <> 'aside')
+"""
+_ASK_RETRY = "UPDATE parked SET status = 'retry' WHERE id = $1 AND status IN ('failed', 'aside') RETURNING id"
+
+
+async def blocked_lanes(connection: Connection, partitions: Collection[int]) -> set[Lane]:
+    """The lanes of these partitions that wait behind a parked message."""
+    return {(r["shop"], r["buyer"], r["key"]) for r in await connection.fetch(_BLOCKED, list(partitions))}
+
+
+async def is_blocked(connection: Connection, shop: str, buyer: str, key: str) -> bool:
+    return bool(await connection.fetchval(_IS_BLOCKED, shop, buyer, key))
+
+
+async def park(connection: Connection, parked: Iterable[Parked], code: str) -> None:
+    """Keep these messages, and block the lanes of the failed ones. code: the version of the code that failed."""
+    rows = list(parked)
+    if not rows:
+        return
+    fields = [
+        (
+            p.message.stream,
+            p.message.seq,
+            p.part,
+            p.partition,
+            *p.lane,
+            p.message.subject,
+            p.message.recorded,
+            p.message.payload,
+            p.status,
+            p.reason.replace("\0", "\\0"),
+            p.detail.replace("\0", "\\0")[-MAX_DETAIL:],
+            code,
+        )
+        for p in rows
+    ]
+    await connection.execute(_PARK, *map(list, zip(*fields, strict=True)))
+    lanes = sorted({(*p.lane, p.partition) for p in rows if p.blocks})
+    if lanes:
+        await connection.execute(_BLOCK, *map(list, zip(*lanes, strict=True)))
+
+
+async def lanes_to_retry(connection: Connection, owned: Collection[int]) -> list[Lane]:
+    """The lanes that an operator wants played again."""
+    return [(r["shop"], r["buyer"], r["key"]) for r in await connection.fetch(_REDRIVABLE, list(owned))]
+
+
+async def lane_rows(connection: Connection, lane: Lane, limit: int) -> list[asyncpg.Record]:
+    """The parked messages of one lane, in the order in which they came."""
+    return await connection.fetch(_LANE, *lane, limit)
+
+
+async def settle(
+    connection: Connection,
+    lane: Lane,
+    done: Sequence[int],
+    failed: tuple[int, str, str] | None,
+    more: int | None,
+    code: str,
+) -> None:
+    """After a lane was played: forget what succeeded, note what failed again, or go on with `more` next time."""
+    await connection.execute(_UNPARK, list(done))
+    if failed:
+        row, reason, detail = failed
+        await connection.execute(_FAIL, row, reason, detail[-MAX_DETAIL:], code)
+    elif more is not None:
+        await connection.execute(_AGAIN, more)
+    await connection.execute(_UNBLOCK, *lane)
+
+
+async def ask_retry(connection: Connection, row: int) -> bool:
+    """Have the owner play a failed message and those behind it again; False: no such failed message."""
+    return await connection.fetchval(_ASK_RETRY, row) is not None
+
+
+def message_of(row: asyncpg.Record) -> Message:
+    return Message(row["stream"], row["seq"], row["subject"], row["recorded"], row["payload"])
+
+
+
+def parked_item(item: Item, lane: Lane, status: Status, reason: str = "", detail: str = "") -> Parked:
+    return Parked(
+        message=item.message,
+        lane=lane,
+        status=status,
+        partition=item.partition,
+        part=item.part,
+        reason=reason,
+        detail=detail,
+    )
+
+
+def kind_of(reason: str) -> str:
+    """The word before the colon: fit for logs and labels, where the rest may quote data."""
+    return reason.partition(":")[0][:60]
+
+
+def say_parked(item: Item, reason: str, log: Logger, metrics: Metrics) -> None:
+    metrics.parked.labels(kind_of(reason)).inc()
+    log.say(
+        Log.MESSAGE_PARKED,
+        stream=item.message.stream,
+        partition=item.partition,
+        shop=item.lane[0],
+        seq=item.message.seq,
+        reason=kind_of(reason),
+    )

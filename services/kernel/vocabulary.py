@@ -1,0 +1,296 @@
+"""Every line that a service may log: its level, the fields it may carry, what it means and what to do.
+
+The fields are an allow-list: what is not named here is not written. No field holds a payload, a text
+that people wrote, a name, a number or an address; `shop` and `key` are ids of the platform.
+`python -m services.kernel.vocabulary` prints the page for ops, `deploy/logs.md`.
+"""
+
+from enum import Enum, unique
+from typing import Literal
+
+Level = Literal["debug", "info", "warning", "error"]
+
+ALWAYS = {
+    "timestamp": "When the line was written: UTC, ISO 8601.",
+    "level": "debug, info, warning or error.",
+    "event": "A name of the table below.",
+    "service": "The service that says it.",
+}
+"""On every line."""
+
+FIELDS = {
+    "action": "The id of a platform action.",
+    "age_s": "Seconds since the oldest of them came.",
+    "bytes": "A size in bytes.",
+    "causation": "The id of the event or command that led to it.",
+    "channel": "platform, sms, email or phone.",
+    "command": "The id of a command.",
+    "correlation": "The id that all messages of one story share.",
+    "count": "How many.",
+    "created": "When the stream was created, as the server says.",
+    "digest": "Of a policy: what decided events carry.",
+    "dropped": "How many were found in the log already.",
+    "endpoint": "The name of a command or a query.",
+    "epoch": "The number of a take-over of a partition.",
+    "error": "An exception: its class and where it was raised, never its text.",
+    "expected": "The sequence, version or count that was expected.",
+    "found": "The sequence, version or count that was found.",
+    "key": "The story within the lane: an id of an order, a case, an agent or a buyer.",
+    "library": "The name of a library's logger.",
+    "partition": "0 to 15.",
+    "partitions": "A list of partitions.",
+    "pid": "The process of the operating system.",
+    "port": "The port of the HTTP door.",
+    "process": "The process (decider) or the projection.",
+    "reason": "Why, as a code or one line; numbers of people and addresses in it are masked.",
+    "replica": "The id of a running copy of the service.",
+    "result": "accepted, or the code of the rejection.",
+    "row": "The row of a parked message.",
+    "seconds": "How long it took.",
+    "seq": "A sequence of the stream.",
+    "server": "A server's address without its login.",
+    "shop": "The shop's id.",
+    "stream": "EVENTS or INBOX.",
+    "type": "The type of an event.",
+    "version": "Of the program, of a process or projection, of an event type, or of a policy.",
+}
+"""Every field that some line may carry, and its meaning."""
+
+_MESSAGE = ("stream", "partition", "seq", "shop", "type", "key", "correlation", "causation")
+
+
+@unique
+class Log(Enum):
+    """A line: (level, fields beside ALWAYS, what it means, what to do)."""
+
+    # the service
+    SERVICE_STARTED = ("info", ("version", "replica", "pid", "port", "server"), "It runs.", "Nothing.")
+    SERVICE_STOPPED = (
+        "info",
+        ("replica", "reason", "error"),
+        "It ended.",
+        "If it was not asked to: see `reason`.",
+    )
+    LIBRARY_WARNING = (
+        "warning", ("library", "error", "reason"),
+        "A library logged a warning or an error; its text is withheld, `reason` is where in its code.",
+        "Look at the lines around it.",
+    )  # fmt: skip
+    RUBBISH_SETTINGS = (
+        "error", ("reason",),
+        "A setting is missing or wrong; the service does not start.", "Set the variable that `reason` names.",
+    )  # fmt: skip
+    CLOCK_DRIVEN = (
+        "warning", (),
+        "Time comes from the log (`CAREBUS_CLOCK=driven`), for tests and the demo.",
+        "In production: stop the service and remove the variable.",
+    )  # fmt: skip
+    # ownership
+    PARTITIONS_OWNED = (
+        "info",
+        ("partitions", "count", "replica"),
+        "What this replica works on now.",
+        "Nothing.",
+    )
+    PARTITION_TAKEN_OVER = (
+        "info", ("stream", "partition", "epoch", "seq", "replica"),
+        "This replica works on the partition from here on.",
+        "Nothing; many of them: a replica restarts again and again.",
+    )  # fmt: skip
+    PARTITION_RELEASED = (
+        "info", ("stream", "partition", "replica", "reason"),
+        "Given back, for another replica to take.", "Nothing.",
+    )  # fmt: skip
+    PARTITION_LOST = (
+        "warning", ("stream", "partition", "partitions", "epoch", "replica", "reason"),
+        "Another replica has taken it while this one worked (fenced); the transaction was rolled back.",
+        "Nothing once. Often: this replica is frozen or starved of CPU for longer than `CAREBUS_STALE_S`.",
+    )  # fmt: skip
+    REPLICA_STALE = (
+        "warning", ("replica", "age_s"),
+        "A replica's heartbeat is overdue.", "See whether its process lives.",
+    )  # fmt: skip
+    REPLICA_EVICTED = (
+        "warning", ("replica", "age_s", "pid"),
+        "Its database session was ended, its partitions are free.", "Find out why it had stopped.",
+    )  # fmt: skip
+    # reading
+    READER_OPENED = (
+        "info",
+        ("stream", "partitions", "count", "seq"),
+        "Reads from this sequence on.",
+        "Nothing.",
+    )
+    READER_GAP = (
+        "warning", ("stream", "seq", "expected", "found", "reason"),
+        "Messages are missing between server and reader; it opens again from its checkpoints.",
+        "Often: look at the network and at slow consumers on the server.",
+    )  # fmt: skip
+    READER_REOPENED = (
+        "info", ("stream", "partitions", "seq", "reason"),
+        "The reader has opened again.", "Nothing; often: see `reason`.",
+    )  # fmt: skip
+    LOG_RESTORED = (
+        "error", ("stream", "partition", "seq", "expected", "found", "created", "reason"),
+        "ALERT. A checkpoint lies beyond the log's end, or the stream is another than before: the log was "
+        "restored or made anew. The service has stopped rather than skip.",
+        "Restore database and log from one backup.",
+    )  # fmt: skip
+    BATCH_COMMITTED = (
+        "debug", ("stream", "partitions", "count", "seq", "seconds"),
+        "One transaction with so many messages.", "Nothing.",
+    )  # fmt: skip
+    BATCH_FAILED = (
+        "error", ("stream", "partitions", "seq", "count", "reason", "error"),
+        "A transaction was rolled back; everything is read again.", "If it repeats: look at the database.",
+    )  # fmt: skip
+    # messages
+    MESSAGE_PARKED = (
+        "error", (*_MESSAGE, "process", "row", "reason", "error"),
+        "It could not be decoded or decided and is set aside; its buyer waits, all others go on.",
+        "`carebus parked`: look at it, mend what `reason` says, retry it.",
+    )  # fmt: skip
+    MESSAGE_SKIPPED = (
+        "debug", (*_MESSAGE, "reason"),
+        "A type that this version does not know (a newer writer's).",
+        "Nothing; after an upgrade of all services there are none.",
+    )  # fmt: skip
+    LANE_BLOCKED = (
+        "warning", ("partition", "shop", "key", "seq", "count"),
+        "Messages of a buyer wait behind a parked one.", "As for message_parked.",
+    )  # fmt: skip
+    LANE_RELEASED = ("info", ("partition", "shop", "key", "count"), "The buyer's messages go on.", "Nothing.")
+    PARKED_RETRIED = (
+        "info", ("partition", "shop", "key", "row", "seq", "count", "reason"),
+        "A parked message and those behind it were handled again; `reason` if it failed once more.",
+        "Nothing; with a `reason`: as for message_parked.",
+    )  # fmt: skip
+    PARKED_DISCARDED = (
+        "warning", ("partition", "shop", "key", "row", "seq", "count", "reason"),
+        "An operator has given up a parked message.", "Nothing.",
+    )  # fmt: skip
+    TICK_PARKED = (
+        "error", ("process", "partition", "shop", "key", "row", "reason", "error"),
+        "A story's tick failed, or changed nothing and would fire again at once: a bug.",
+        "As for message_parked; report it to the developers.",
+    )  # fmt: skip
+    # state
+    STATE_REFOLDED = (
+        "info", ("process", "partition", "shop", "key", "count", "version", "seconds"),
+        "A stored state was of an older version and is folded anew from the log.", "Nothing.",
+    )  # fmt: skip
+    STATE_NEWER = (
+        "error", ("process", "partition", "shop", "key", "version", "expected", "found", "reason"),
+        "A stored state is of a newer version: this replica gives up the partition.", "Upgrade this replica.",
+    )  # fmt: skip
+    VERIFY_DIFFERENCE = (
+        "error", ("process", "partition", "shop", "key", "seq", "expected", "found", "reason"),
+        "A stored state or view is not the fold of the log.", "`carebus verify --repair`; keep the report.",
+    )  # fmt: skip
+    VERIFY_REPAIRED = (
+        "warning", ("process", "partition", "shop", "key", "count"),
+        "It was folded anew from the log.", "Find out who had changed the database.",
+    )  # fmt: skip
+    # outbox
+    OUTBOX_PUBLISHED = (
+        "debug", ("partition", "count", "seq", "seconds"), "Decided events are in the log.", "Nothing.",
+    )  # fmt: skip
+    OUTBOX_RETRY = (
+        "warning", ("partition", "count", "age_s", "reason", "error"),
+        "Publishing failed or was not acknowledged; it is tried again, after a look in the log.",
+        "If it repeats: look at NATS (disk full, no leader).",
+    )  # fmt: skip
+    OUTBOX_RECONCILED = (
+        "info", ("partition", "count", "dropped", "seq", "seconds"),
+        "What had been sent before was looked up in the log; what is there is not sent again.", "Nothing.",
+    )  # fmt: skip
+    OUTBOX_TOO_LARGE = (
+        "error", ("process", "partition", "shop", "key", "type", "bytes", "row"),
+        "A decided event is larger than an event may be and was parked.", "As for message_parked.",
+    )  # fmt: skip
+    # commands, queries, effects
+    COMMAND_ANSWERED = (
+        "info", ("endpoint", "command", "shop", "correlation", "result", "seconds"),
+        "Accepted, or rejected with a code.", "Nothing.",
+    )  # fmt: skip
+    COMMAND_FAILED = (
+        "error", ("endpoint", "command", "shop", "correlation", "reason", "error", "seconds"),
+        "A command's handler broke; the answer was internal_error or unavailable.",
+        "See `error`; it may be sent again.",
+    )  # fmt: skip
+    COMMAND_CONFLICT = (
+        "warning", ("endpoint", "command", "shop", "correlation"),
+        "A known command id came with other content and was refused.", "Tell the sender to take new ids.",
+    )  # fmt: skip
+    QUERY_ANSWERED = ("debug", ("endpoint", "shop", "count", "seq", "seconds"), "A page of rows.", "Nothing.")
+    QUERY_FAILED = (
+        "error", ("endpoint", "shop", "reason", "error", "seconds"),
+        "A query's handler broke.", "See `error`.",
+    )  # fmt: skip
+    EFFECT_DONE = (
+        "info", ("shop", "key", "action", "channel", "correlation", "result", "seconds"),
+        "A message was sent or a platform action performed.", "Nothing.",
+    )  # fmt: skip
+    EFFECT_FAILED = (
+        "warning", ("shop", "key", "action", "channel", "correlation", "count", "reason", "error"),
+        "It was refused or could not be reached.", "Often: look at the channel or the shop's bridge.",
+    )  # fmt: skip
+    EFFECT_UNKNOWN = (
+        "warning", ("shop", "key", "action", "channel", "correlation", "reason", "error"),
+        "Whether it happened is not known; it is not repeated by itself.", "Look there, then settle_unknown.",
+    )  # fmt: skip
+    # policy and servers
+    POLICY_SWITCHED = (
+        "info", ("shop", "digest", "version", "seq"), "A shop's policy is in force.", "Nothing.",
+    )  # fmt: skip
+    POLICY_REFUSED = (
+        "error", ("shop", "version", "seq", "reason"),
+        "A policy file or event cannot be used; the policy before it stays.",
+        "Mend the file that `reason` names.",
+    )  # fmt: skip
+    NATS_DISCONNECTED = (
+        "warning", ("server", "reason", "error"),
+        "The connection is gone; it is tried again for ever.", "If it stays: look at NATS.",
+    )  # fmt: skip
+    NATS_RECONNECTED = ("info", ("server", "seconds"), "NATS is back.", "Nothing.")
+    POSTGRES_UNAVAILABLE = (
+        "error", ("server", "reason", "error"),
+        "The database cannot be reached; nothing is read, commands answer unavailable.",
+        "Look at PostgreSQL.",
+    )  # fmt: skip
+    POSTGRES_BACK = ("info", ("server", "seconds"), "The database is back.", "Nothing.")
+
+    def __init__(self, level: Level, fields: tuple[str, ...], meaning: str, remedy: str) -> None:
+        self.level: Level = level
+        self.fields = frozenset(fields)
+        self.meaning = meaning
+        self.remedy = remedy
+
+
+def vocabulary_page() -> str:
+    """The page for ops, in Markdown."""
+    lines = [
+        "# What the services log",
+        "",
+        "Generated by `python -m services.kernel.vocabulary > deploy/logs.md`; not edited by hand.",
+        "One JSON object a line. Other lines and other fields do not exist.",
+        "",
+        "| event | level | what it means | what to do | fields |",
+        "| --- | --- | --- | --- | --- |",
+        *(
+            f"| {log.name.lower()} | {log.level} | {log.meaning} | {log.remedy} | {fields} |"
+            for log in Log
+            for fields in [", ".join(sorted(log.fields))]
+        ),
+        "",
+        "## Fields",
+        "",
+        "| field | |",
+        "| --- | --- |",
+        *(f"| {name} | {text} |" for name, text in (ALWAYS | dict(sorted(FIELDS.items()))).items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(vocabulary_page(), end="")

@@ -1,0 +1,1 @@
+"""Tests; shared builders and fixtures are imported as `tests.<module>`."""
