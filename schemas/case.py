@@ -13,9 +13,7 @@ CaseKind = Literal[
     "trace", "change", "cancel", "return", "exchange", "wrong_item", "missing", "damaged", "quality", "usage",
     "lost", "confiscated", "rejected", "invoice", "review", "complaint",
 ]  # fmt: skip
-NextActor = Literal[
-    "care_desk", "warehouse", "aftersales", "supervisor", "owner", "buyer", "courier", "platform"
-]
+NextActor = Literal["care_desk", "warehouse", "aftersales", "supervisor", "owner", "buyer", "courier", "platform"]
 Remedy = Literal["refund", "return_refund", "exchange", "resend", "gift", "compensation", "none"]
 
 

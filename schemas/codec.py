@@ -69,8 +69,7 @@ def dataschema(event_type: str, version: int) -> str:
 _encoder = msgspec.json.Encoder()
 _envelope = msgspec.json.Decoder(CloudEvent)
 _current: dict[str, tuple[str, "msgspec.json.Decoder[EventData]"]] = {
-    dataschema(struct.TYPE, struct.VERSION): (struct.TYPE, msgspec.json.Decoder(struct))
-    for struct in EVENTS.values()
+    dataschema(struct.TYPE, struct.VERSION): (struct.TYPE, msgspec.json.Decoder(struct)) for struct in EVENTS.values()
 }
 
 
@@ -139,7 +138,7 @@ def decode(payload: bytes, *, seq: int = 0, recordedtime: datetime | None = None
         data = decode_data(wire.type, wire.dataschema, wire.data)
     time = wire.time if wire.time.tzinfo is UTC else settle(wire, "envelope").time
     if has_escaped_nul(payload):
-        refuse_nul(msgspec.structs.replace(wire, data=Raw(b"null")), "envelope")
+        refuse_nul(wire, "envelope")
         refuse_nul(data, wire.type)
     return Event(
         data=data,
@@ -205,12 +204,6 @@ def decode_command(service: str, name: str, payload: bytes) -> Command[CommandDa
 def _version(event_type: str, schema: str) -> int:
     prefix = dataschema(event_type, 0)[:-1]
     text = schema.removeprefix(prefix)
-    if (
-        schema.startswith(prefix)
-        and text.isascii()
-        and text.isdecimal()
-        and len(text) < 10
-        and text[0] != "0"
-    ):
+    if schema.startswith(prefix) and text.isascii() and text.isdecimal() and len(text) < 10 and text[0] != "0":
         return int(text)
     raise DecodeError(f"dataschema: {schema!r} is not {prefix}<version>", "dataschema")

@@ -6,9 +6,7 @@ from msgspec import Struct
 
 from schemas.types import Count, Fen, Id, Refs, Short, Time
 
-GrantKind = Literal[
-    "discount", "gift", "compensation", "time", "hang_up", "transfer", "leave", "price", "campaign"
-]
+GrantKind = Literal["discount", "gift", "compensation", "time", "hang_up", "transfer", "leave", "price", "campaign"]
 
 
 class GrantRequested(Struct, frozen=True, kw_only=True):

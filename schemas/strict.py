@@ -86,7 +86,7 @@ def has_escaped_nul(payload: bytes) -> bool:
 
 def refuse_nul(data: Any, what: str) -> None:
     """Raises DecodeError at the first string with a NUL."""
-    path = _nul(msgspec.to_builtins(data), "")
+    path = _nul(data, "")
     if path is not None:
         raise DecodeError(f"{what}: NUL character - at `{path}`", path)
 
@@ -154,8 +154,10 @@ def _decoder(struct: type[Any]) -> "msgspec.json.Decoder[Any]":
 
 
 def _children(value: Any, path: str) -> Iterable[tuple[Any, str]]:
+    prefix = f"{path}." if path else ""
+    if isinstance(value, Struct):
+        return ((getattr(value, name), f"{prefix}{name}") for name in value.__struct_fields__)
     if isinstance(value, dict):
-        prefix = f"{path}." if path else ""
         return ((item, f"{prefix}{key}") for key, item in cast("dict[str, Any]", value).items())
     if isinstance(value, list | tuple):
         return ((item, f"{path}[{i}]") for i, item in enumerate(cast("list[Any]", value)))

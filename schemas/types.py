@@ -23,9 +23,7 @@ BuyerId = Annotated[
 ]
 Short = Annotated[str, Meta(max_length=500, description="A name, a reason, a code: one line.")]
 Text = Annotated[str, Meta(max_length=20_000, description="What a person wrote, at most 20,000 characters.")]
-Fen = Annotated[
-    int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="Money in fen (分), one hundredth of a yuan.")
-]
+Fen = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="Money in fen (分), one hundredth of a yuan.")]
 SignedFen = Annotated[
     int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER, description="A difference of money in fen (分).")
 ]
@@ -36,15 +34,11 @@ Whole = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER, descripti
 Time = Annotated[datetime, Meta(tz=True, description="An instant with its offset; written in UTC.")]
 Day = Annotated[
     str,
-    Meta(
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="A local calendar day of the shop, YYYY-MM-DD."
-    ),
+    Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="A local calendar day of the shop, YYYY-MM-DD."),
 ]
 Digest = Annotated[
     str,
-    Meta(
-        min_length=1, max_length=128, description="A keyed hash in hex: tells equal from different, no more."
-    ),
+    Meta(min_length=1, max_length=128, description="A keyed hash in hex: tells equal from different, no more."),
 ]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in lower-case hex.")]
 

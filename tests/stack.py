@@ -48,7 +48,9 @@ async def is_settled(nats_client: Any, connection: Any, services: Sequence[Servi
             for number in range(subjects.PARTITIONS):
                 last = await _last(nats_client, stream, f"{bus.ROOTS[stream]}.{number}.>")
                 seq = await connection.fetchval(
-                    f"SELECT seq FROM {service.name}.checkpoint WHERE stream = $1 AND partition = $2", stream, number
+                    f"SELECT seq FROM {service.name}.checkpoint WHERE stream = $1 AND partition = $2",
+                    stream,
+                    number,
                 )
                 if (seq or 0) < last:
                     return False
@@ -89,6 +91,11 @@ class Stack:
         await lifespan.start()
         self.running[service.name], self._lifespans[service.name] = running, lifespan
         self.registries[service.name], self.logs[service.name] = registry, file
+
+        async def ready() -> bool:
+            return not running.not_ready
+
+        await until(ready, f"{service.name} is ready")
         return running
 
     async def stop(self, name: str) -> None:
@@ -153,9 +160,7 @@ class _Lifespan:
 
 
 @asynccontextmanager
-async def stack_of(
-    services: Sequence[Service], dsn: str, bus_url: str, **settings: Any
-) -> AsyncIterator[Stack]:
+async def stack_of(services: Sequence[Service], dsn: str, bus_url: str, **settings: Any) -> AsyncIterator[Stack]:
     """Start these services; stop them at the end."""
     client = await nats.connect(bus_url, max_reconnect_attempts=-1, reconnect_time_wait=0.1)
     connection = await asyncpg.connect(dsn)

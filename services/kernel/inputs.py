@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -32,7 +33,7 @@ class Refused(Struct, frozen=True):
     field: str = ""
 
 
-Source = Callable[[RawFact], Iterable[Fact | Refused]]
+Source = Callable[[RawFact], Iterable[Fact[Any] | Refused]]
 """A pure function from one raw message to the facts in it (feeds.md)."""
 
 
@@ -105,7 +106,7 @@ def _facts(message: Message, sources: Mapping[str, Source]) -> list[Item]:
         return []
     raw = RawFact(place.source, place.shop, place.kind, message.payload, message.seq, message.recorded)
     try:
-        translated: Sequence[Fact | Refused] = list(translate(raw))
+        translated: Sequence[Fact[Any] | Refused] = list(translate(raw))
     except Exception as error:
         reason, detail = failure_of(error)
         return [_aside(message, partition, place, 0, reason, detail)]
@@ -117,7 +118,7 @@ def _facts(message: Message, sources: Mapping[str, Source]) -> list[Item]:
     ]
 
 
-def _fact(message: Message, partition: int, place: InboxSubject, number: int, fact: Fact) -> Item:
+def _fact(message: Message, partition: int, place: InboxSubject, number: int, fact: Fact[Any]) -> Item:
     name = f"in:{message.seq}:{number}"
     filled = replace(
         fact,
@@ -150,5 +151,3 @@ def _aside(
         source=place.source,
         aside=True,
     )
-
-

@@ -20,7 +20,6 @@ from schemas import subjects
 from schemas.ops import OpsMessageRefused
 from services.kernel import bus, crash, parked, store
 from services.kernel.clock import Clock, DrivenClock, monotonic
-from services.kernel.decider import is_policy
 from services.kernel.inputs import Decode, Item, Source, decode_message, partition_of
 from services.kernel.metrics import Metrics
 from services.kernel.outbox import Relay
@@ -29,6 +28,7 @@ from services.kernel.reader import LogRestored, Message, Reader, ReaderLost
 from services.kernel.settings import Settings
 from services.kernel.store import TRANSIENT, Fenced, StateNewer
 from services.kernel.telemetry import Log, Logger
+from services.kernel.work import is_policy
 
 IDLE_S = 0.05
 """How often the loop looks for ticks, retries and partitions when nothing arrives."""
@@ -40,8 +40,10 @@ _REMEMBER = "INSERT INTO stream (stream, created) VALUES ($1, $2) ON CONFLICT DO
 _CHECKPOINTS = "SELECT stream, partition, seq, epoch FROM checkpoint WHERE partition = ANY($1::int[])"
 _HAND = "SELECT now FROM public.driven_clock"
 _LEFT = """
-SELECT EXISTS (SELECT FROM state WHERE fire <= $1 AND partition = ANY($2::int[])) AS due,
-       EXISTS (SELECT FROM parked WHERE status = 'retry') AS retry
+SELECT array_remove(ARRAY[
+    CASE WHEN EXISTS (SELECT FROM state WHERE fire < $1 AND partition = ANY($2::int[])) THEN 'tick' END,
+    CASE WHEN EXISTS (SELECT FROM parked WHERE status = 'retry') THEN 'retry' END
+], NULL)
 """
 
 
@@ -113,9 +115,7 @@ class Loop:
                 self._log.say(Log.LOG_RESTORED, reason=str(error))
                 raise
             except StateNewer as error:
-                self._log.say(
-                    Log.STATE_NEWER, process=error.process, partition=error.partition, found=error.version
-                )
+                self._log.say(Log.STATE_NEWER, process=error.process, partition=error.partition, found=error.version)
                 self._ownership.refused.add(error.partition)
                 self._opened = None
             except (Fenced, ReaderLost, bus.BusError, NatsError, *TRANSIENT) as error:
@@ -148,12 +148,17 @@ class Loop:
 
     async def _own(self) -> None:
         """Change partitions where shares have changed, and open the readers behind the checkpoints."""
+        before = self._ownership.owned
         if self._ownership.unbalanced:
             async with self._relay.idle:
                 taken = await self._ownership.balance()
                 if taken:
                     await self._relay.taken_over(taken)
+                    self._metrics.takeovers.inc(len(taken))
         owned = self._ownership.owned
+        for stream in self._streams:
+            for partition in before - owned:
+                self._metrics.released(stream, partition)
         if owned == self._opened:
             return
         self._opened = None
@@ -184,9 +189,22 @@ class Loop:
     async def _messages(self, messages: Sequence[Message]) -> None:
         started = monotonic()
         items = [(message, decode_message(message, self._sources)) for message in messages]
+        for message, inputs in items:
+            if not inputs:
+                self._skipped(message)
         for segment in segments(items):
             await self._segment(segment)
         self._metrics.batch(len(messages), monotonic() - started)
+
+    def _skipped(self, message: Message) -> None:
+        """A type of a newer writer, or a source of another service."""
+        self._metrics.skipped.labels("unknown_type" if message.stream == bus.EVENTS else "no_source").inc()
+        self._log.say(
+            Log.MESSAGE_SKIPPED,
+            stream=message.stream,
+            partition=partition_of(message.subject),
+            seq=message.seq,
+        )
 
     async def _segment(self, segment: Segment) -> None:
         moved: Moved = {}
@@ -197,6 +215,8 @@ class Loop:
             notices = await self._worker.handle(connection, items)
             await store.advance(connection, self._ownership.checkpoints, moved)
             crash.point("before_commit")
+            committing = monotonic()
+        self._metrics.commit_seconds.observe(monotonic() - committing)
         crash.point("after_commit")
         self._relay.wake.set()
         if not moved.keys() <= self._ownership.checkpoints.keys():
@@ -219,9 +239,9 @@ class Loop:
         self._looked = monotonic()
         if isinstance(self._clock, DrivenClock):
             self._clock.set(await self._pool.fetchval(_HAND))
-        left = await self._pool.fetchrow(_LEFT, self._clock.now(), list(self._opened))
-        fired = await self._fire() if left["due"] else False
-        redriven = await self._redrive() if left["retry"] else False
+        left: list[str] = await self._pool.fetchval(_LEFT, self._clock.now(), list(self._opened))
+        fired = await self._fire() if "tick" in left else False
+        redriven = await self._redrive() if "retry" in left else False
         return fired or redriven
 
     async def _fire(self) -> bool:

@@ -104,7 +104,6 @@ class _Labelled(Collector):
     def collect(self) -> Iterable[Metric]:
         for metric in self._inner.collect():
             metric.samples = [
-                sample._replace(labels={"service": self._service, **sample.labels})
-                for sample in metric.samples
+                sample._replace(labels={"service": self._service, **sample.labels}) for sample in metric.samples
             ]
             yield metric

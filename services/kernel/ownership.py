@@ -35,7 +35,9 @@ _UNLOCK = "SELECT pg_advisory_unlock(hashtext(current_schema()), $1)"
 _BEGIN = """
 INSERT INTO checkpoint (stream, partition) SELECT stream, $2 FROM unnest($1::text[]) stream ON CONFLICT DO NOTHING
 """
-_RAISE = "UPDATE checkpoint SET epoch = epoch + 1 WHERE partition = $2 AND stream = ANY($1) RETURNING stream, seq, epoch"
+_RAISE = (
+    "UPDATE checkpoint SET epoch = epoch + 1 WHERE partition = $2 AND stream = ANY($1) RETURNING stream, seq, epoch"
+)
 
 
 class Checkpoint(Struct, frozen=True):
@@ -94,9 +96,9 @@ class Ownership:
         self.checkpoints = {}
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
-            with suppress(asyncpg.PostgresError, OSError, asyncio.TimeoutError):
+            with suppress(asyncpg.PostgresError, OSError, TimeoutError):
                 await connection.execute("DELETE FROM replica WHERE replica = $1", self._replica, timeout=2)
-            with suppress(asyncpg.PostgresError, OSError, asyncio.TimeoutError):
+            with suppress(asyncpg.PostgresError, OSError, TimeoutError):
                 await connection.close(timeout=2)
 
     def drop(self) -> None:
@@ -159,7 +161,10 @@ class Ownership:
             self._dsn,
             timeout=5,
             command_timeout=5,
-            server_settings={"search_path": self._service, "application_name": self._application(self._replica)},
+            server_settings={
+                "search_path": self._service,
+                "application_name": self._application(self._replica),
+            },
         )
         await self._beat()
 
@@ -174,7 +179,7 @@ class Ownership:
                     await self._connect()
                 else:
                     await self._beat()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError) as error:
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
                 self._beaten = float("-inf")
                 self.drop()
                 await self._abandon()

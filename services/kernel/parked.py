@@ -10,6 +10,7 @@ from typing import Literal
 import asyncpg
 from msgspec import Struct
 
+from schemas.subjects import NO_BUYER
 from services.kernel.inputs import Item
 from services.kernel.metrics import Metrics
 from services.kernel.reader import Message
@@ -29,22 +30,23 @@ Lane = tuple[str, str, str]
 
 
 class Parked(Struct, frozen=True, kw_only=True):
-    """One message to park. part: the number of the fact within an INBOX message, else 0."""
+    """One message to park.
+
+    lane: where it is kept in order. keys: the keys that wait behind it (on buyer `-` a message may concern several
+    stories; elsewhere the whole lane waits). part: the number of the fact within an INBOX message, else 0.
+    """
 
     message: Message
     lane: Lane
+    keys: tuple[str, ...] = ()
     status: Status
     partition: int
     part: int = 0
     reason: str = ""
     detail: str = ""
 
-    @property
-    def blocks(self) -> bool:
-        return self.status == "failed"
 
-
-_BLOCKED = "SELECT shop, buyer, key FROM blocked WHERE partition = ANY($1::int[])"
+_BLOCKED = "SELECT shop, buyer, key, behind FROM blocked WHERE partition = ANY($1::int[])"
 _IS_BLOCKED = "SELECT EXISTS (SELECT FROM blocked WHERE shop = $1 AND buyer = $2 AND key IN ('', $3))"
 _PARK = """
 INSERT INTO parked (stream, seq, part, partition, shop, buyer, key, subject, recorded, payload, status, reason,
@@ -54,8 +56,8 @@ SELECT * FROM unnest($1::text[], $2::bigint[], $3::int[], $4::int[], $5::text[],
 ON CONFLICT (stream, seq, part) WHERE stream <> 'TICK' DO NOTHING
 """
 _BLOCK = """
-INSERT INTO blocked (shop, buyer, key, partition)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[]) ON CONFLICT DO NOTHING
+INSERT INTO blocked (shop, buyer, key, behind, partition)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[]) ON CONFLICT DO NOTHING
 """
 _REDRIVABLE = """
 SELECT DISTINCT shop, buyer, key FROM parked WHERE status = 'retry' AND partition = ANY($1::int[]) LIMIT 10
@@ -68,15 +70,18 @@ _UNPARK = "DELETE FROM parked WHERE id = ANY($1::bigint[])"
 _FAIL = "UPDATE parked SET status = 'failed', reason = $2, detail = $3, code = $4 WHERE id = $1"
 _AGAIN = "UPDATE parked SET status = 'retry' WHERE id = $1"
 _UNBLOCK = """
-DELETE FROM blocked b WHERE shop = $1 AND buyer = $2 AND key = $3
+DELETE FROM blocked b WHERE shop = $1 AND buyer = $2 AND behind = $3
   AND NOT EXISTS (SELECT FROM parked p WHERE (p.shop, p.buyer, p.key) = ($1, $2, $3) AND p.status <> 'aside')
 """
 _ASK_RETRY = "UPDATE parked SET status = 'retry' WHERE id = $1 AND status IN ('failed', 'aside') RETURNING id"
 
 
-async def blocked_lanes(connection: Connection, partitions: Collection[int]) -> set[Lane]:
-    """The lanes of these partitions that wait behind a parked message."""
-    return {(r["shop"], r["buyer"], r["key"]) for r in await connection.fetch(_BLOCKED, list(partitions))}
+async def blocked_lanes(connection: Connection, partitions: Collection[int]) -> dict[Lane, Lane]:
+    """The lanes of these partitions that wait, each with the lane that it waits behind."""
+    return {
+        (r["shop"], r["buyer"], r["key"]): (r["shop"], r["buyer"], r["behind"])
+        for r in await connection.fetch(_BLOCKED, list(partitions))
+    }
 
 
 async def is_blocked(connection: Connection, shop: str, buyer: str, key: str) -> bool:
@@ -106,7 +111,7 @@ async def park(connection: Connection, parked: Iterable[Parked], code: str) -> N
         for p in rows
     ]
     await connection.execute(_PARK, *map(list, zip(*fields, strict=True)))
-    lanes = sorted({(*p.lane, p.partition) for p in rows if p.blocks})
+    lanes = sorted({(*p.lane[:2], key, p.lane[2], p.partition) for p in rows if p.status != "aside" for key in p.keys})
     if lanes:
         await connection.execute(_BLOCK, *map(list, zip(*lanes, strict=True)))
 
@@ -148,11 +153,28 @@ def message_of(row: asyncpg.Record) -> Message:
     return Message(row["stream"], row["seq"], row["subject"], row["recorded"], row["payload"])
 
 
+def park_failed(item: Item, keys: Iterable[str], reason: str, detail: str) -> Parked:
+    """A failed input: its lane waits; on buyer `-` its keys alone, and nobody where they are not known."""
+    shop, buyer = item.lane
+    waiting = ("",) if buyer != NO_BUYER else tuple(dict.fromkeys(keys))
+    if item.aside or not waiting:
+        return _parked(item, (shop, buyer, ""), "aside", (), reason, detail)
+    return _parked(item, (shop, buyer, waiting[0]), "failed", waiting, reason, detail)
 
-def parked_item(item: Item, lane: Lane, status: Status, reason: str = "", detail: str = "") -> Parked:
+
+def park_waiting(item: Item, behind: Lane, keys: Iterable[str]) -> Parked:
+    """An input that waits behind a parked one, and makes those wait that concern the same stories."""
+    waiting = ("",) if behind[1] != NO_BUYER else tuple(dict.fromkeys(keys))
+    return _parked(item, behind, "waiting", waiting)
+
+
+def _parked(
+    item: Item, lane: Lane, status: Status, keys: tuple[str, ...], reason: str = "", detail: str = ""
+) -> Parked:
     return Parked(
         message=item.message,
         lane=lane,
+        keys=keys,
         status=status,
         partition=item.partition,
         part=item.part,

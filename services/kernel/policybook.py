@@ -14,7 +14,8 @@ from services.kernel.store import Connection, rows_of, write_slots
 
 PAGE = 1_000
 
-_GUARD = "SELECT pg_advisory_xact_lock_shared(hashtext(current_schema()), -1), coalesce(sum(version), 0)::bigint FROM policy"
+_GUARD = "SELECT pg_advisory_xact_lock_shared(hashtext(current_schema()), -1)"
+_MARK = "SELECT coalesce(sum(version), 0)::bigint FROM policy"
 _ALONE = "SELECT pg_advisory_xact_lock(hashtext(current_schema()), -1)"
 _ALL = "SELECT shop, version, digest, values FROM policy"
 _PUT = """
@@ -43,13 +44,18 @@ class PolicyBook:
 
     async def guard(self, connection: Connection) -> None:
         """Hold the policies still for this transaction, and reload them if another replica has switched."""
-        mark: int = (await connection.fetchrow(_GUARD))[1]
+        await connection.execute(_GUARD)
+        mark: int = await connection.fetchval(_MARK)
         if mark != self._mark:
             await self._load(connection)
             self._mark = mark
 
     async def switch(
-        self, connection: Connection, event: Event[PolicyChanged], processes: Mapping[str, Process], now: datetime
+        self,
+        connection: Connection,
+        event: Event[PolicyChanged],
+        processes: Mapping[str, Process],
+        now: datetime,
     ) -> bool:
         """Take a shop's new policy, and compute `due` anew for all its stories; False: it is not newer.
 

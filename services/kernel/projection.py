@@ -12,11 +12,10 @@ from msgspec import Struct
 
 from schemas.envelope import Event
 from schemas.ops import OpsMessageRefused
-from schemas.subjects import NO_BUYER
 from services.kernel import parked
 from services.kernel.inputs import Decode, Item, failure_of
 from services.kernel.metrics import Metrics
-from services.kernel.parked import Lane, Parked, kind_of, parked_item, say_parked
+from services.kernel.parked import Lane, Parked, kind_of, park_failed, park_waiting, say_parked
 from services.kernel.store import TRANSIENT, Connection
 from services.kernel.telemetry import Log, Logger
 
@@ -77,13 +76,13 @@ class Projector:
         return {row["partition"] for row in rows}
 
     async def _apply(
-        self, connection: Connection, items: Sequence[Item], blocked: set[Lane], kept: list[Parked]
+        self, connection: Connection, items: Sequence[Item], blocked: dict[Lane, Lane], kept: list[Parked]
     ) -> None:
         good: list[Item] = []
         for item in items:
             lane = _lane(item)
             if lane in blocked:
-                kept.append(parked_item(item, lane, "waiting"))
+                kept.append(park_waiting(item, blocked[lane], ()))
             elif item.input is None:
                 self._park(item, item.reason, item.detail, blocked, kept)
             else:
@@ -114,13 +113,11 @@ class Projector:
             return failure_of(error)
         return None
 
-    def _park(self, item: Item, reason: str, detail: str, blocked: set[Lane], kept: list[Parked]) -> None:
+    def _park(self, item: Item, reason: str, detail: str, blocked: dict[Lane, Lane], kept: list[Parked]) -> None:
         """Park one event. On buyer `-`, whose rows have no story here, nobody waits behind it."""
-        lane = _lane(item)
-        aside = item.aside or item.lane[1] == NO_BUYER
-        kept.append(parked_item(item, lane, "aside" if aside else "failed", reason, detail))
-        if not aside:
-            blocked.add(lane)
+        kept.append(park_failed(item, (), reason, detail))
+        if kept[-1].status == "failed":
+            blocked[kept[-1].lane] = kept[-1].lane
         say_parked(item, reason, self._log, self._metrics)
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from schemas import subjects
 from schemas.envelope import Answer, Query, QueryEnvelope, Rejected
+from schemas.strict import DecodeError, decode_struct
 from services.kernel import bus
 from services.kernel.clock import monotonic
 from services.kernel.metrics import Metrics
@@ -37,7 +38,7 @@ class QuerySpec(Struct, frozen=True, kw_only=True):
 
     model: str
     name: str
-    data: type
+    data: type[Any]
     ask: Ask
     buyer: Callable[[Any], str | None] = lambda data: getattr(data, "buyer", None)
 
@@ -60,18 +61,18 @@ class Queries:
         started = monotonic()
         shop: str | None = None
         try:
-            envelope = msgspec.json.decode(payload, type=QueryEnvelope)
+            envelope = decode_struct(QueryEnvelope, payload, "query")
             shop = envelope.shop
-            query = Query(
+            query: Query[Any] = Query(
                 shop=envelope.shop,
-                data=msgspec.json.decode(envelope.data, type=spec.data),
+                data=decode_struct(spec.data, envelope.data, f"query {spec.endpoint}"),
                 limit=envelope.limit,
                 cursor=envelope.cursor,
                 at_least_seq=envelope.at_least_seq,
             )
             result = await self._ask(spec, query)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            result = Rejected(code="invalid_field", message=str(error), message_zh="查询参数无效。")
+        except DecodeError as error:
+            result = Rejected(code="invalid_field", message=str(error), message_zh="查询参数无效。", field=error.field)
         except (bus.BusError, *TRANSIENT) as error:
             result = Rejected(
                 code="unavailable",

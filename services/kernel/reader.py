@@ -67,7 +67,7 @@ class Reader:
         self._consumer = ""
         self._inbox = ""
         self._asked = 0
-        self._arrived = 0
+        self._arrived: int = 0
         self._heard = 0.0
         self._reconnects = 0
         self._lost = "not open"
@@ -96,7 +96,8 @@ class Reader:
         self.end = state.last
         self._positions = dict(positions)
         self._buffer.clear()
-        self._asked = self._arrived = 0
+        self._asked = 0
+        self._arrived = 0
         self._reconnects = self._nats.stats["reconnects"]
         if not positions:
             self._lost = ""
@@ -180,7 +181,9 @@ class Reader:
         self._asked += PULL
         body = {"batch": PULL, "expires": 30_000_000_000, "idle_heartbeat": HEARTBEAT_S * 1_000_000_000}
         await self._nats.publish(
-            f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}", msgspec.json.encode(body), self._inbox
+            f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}",
+            msgspec.json.encode(body),
+            self._inbox,
         )
 
     async def _arrive(self, msg: Msg) -> None:

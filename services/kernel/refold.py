@@ -76,11 +76,7 @@ def fold(
     made = [event for event in waiting if story_of(process, event) == name]
     own = {event.id: event for event in (*mine, *made) if is_own(process, slot, event)}
     placed = [(event.seq, 0, 0, event) for event in mine if event.id not in own and event.seq <= handled]
-    placed += [
-        (_basis(event), 1, number, event)
-        for number, event in enumerate(own.values())
-        if number < slot.decided
-    ]
+    placed += [(_basis(event), 1, number, event) for number, event in enumerate(own.values()) if number < slot.decided]
     placed.sort(key=lambda place: place[:3])
     state, basis, correlation = process.state(), "0", ""
     for _, kind, _, event in placed:

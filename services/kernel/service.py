@@ -5,10 +5,10 @@ lifespan, `/health/live`, `/health/ready` and `/metrics`, and stops gracefully.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import msgspec
@@ -19,6 +19,7 @@ from faststream.nats import NatsBroker
 from faststream.nats.message import NatsMessage
 from faststream.security import BaseSecurity
 from msgspec import Struct
+from nats.errors import Error as NatsError
 from prometheus_client import CollectorRegistry, generate_latest
 
 from schemas import subjects
@@ -38,10 +39,13 @@ from services.kernel.projection import Projection, Projector
 from services.kernel.queries import Queries, QuerySpec
 from services.kernel.reader import LogRestored
 from services.kernel.refold import Past
-from services.kernel.settings import Settings
-from services.kernel.store import connect_pool
-from services.kernel.telemetry import Log, Logger, configure, safe_url
+from services.kernel.settings import Settings, SettingsError
+from services.kernel.store import TRANSIENT, connect_pool
+from services.kernel.telemetry import Log, Logger, configure, route_libraries, safe_url
 
+RECONNECT_S = 0.2
+"""Pause between two attempts to reach NATS again."""
+HOUSE_S = 10.0
 WORKERS = 8
 """Commands or queries of one name that are worked on at once in one replica."""
 
@@ -76,6 +80,8 @@ class Running:
         self.log = log
         self.clock: Clock = clock or (DrivenClock() if settings.clock == "driven" else WallClock())
         self.failed = ""
+        self.answering = False
+        self.ended = asyncio.Event()
         self.replica = replica_name()
         self._settings = settings
         self._metrics = metrics
@@ -88,10 +94,10 @@ class Running:
         found = nats.connected_server_version
         bus.check_server(found.major, found.minor)
         await bus.ensure_streams(nats, settings)
-        self._pool: asyncpg.Pool = await connect_pool(self._dsn, service.name, 4 + WORKERS)
+        self.pool: asyncpg.Pool = await connect_pool(self._dsn, service.name, 4 + WORKERS)
         self._ownership = Ownership(settings, self._dsn, service.name, service.streams, self.replica, log)
         driven = settings.clock == "driven"
-        self.relay = Relay(self._pool, nats, self._ownership, log, metrics, self.clock, driven=driven)
+        self.relay = Relay(self.pool, nats, self._ownership, log, metrics, self.clock, driven=driven)
         self._decider = Decider(
             service.name,
             service.processes,
@@ -106,7 +112,7 @@ class Running:
         worker: Worker = projector if service.projections else self._decider
         self.loop = Loop(
             settings,
-            self._pool,
+            self.pool,
             nats,
             self._ownership,
             self.relay,
@@ -117,14 +123,20 @@ class Running:
             log,
             metrics,
         )
-        self.commands = Commands(self._pool, self._decider, self.relay, self.clock, log, metrics)
-        self.queries = Queries(self._pool, nats, log, metrics)
+        self.commands = Commands(self.pool, self._decider, self.relay, self.clock, log, metrics)
+        self.queries = Queries(self.pool, nats, log, metrics)
         await self._ownership.start()
         self._tasks = [
             asyncio.create_task(self._guarded(self.loop.run), name=f"{service.name}-loop"),
             asyncio.create_task(self._guarded(self.relay.run), name=f"{service.name}-relay"),
-            asyncio.create_task(self._expire(), name=f"{service.name}-expire"),
+            asyncio.create_task(self._keep_house(), name=f"{service.name}-house"),
         ]
+
+    def cannot_start(self, error: Exception, settings: Settings) -> None:
+        """Say in one line why the service does not start."""
+        where = f"NATS {safe_url(settings.nats_url)}, PostgreSQL {safe_url(settings.postgres_dsn)}"
+        self._fail(f"cannot start ({where}): {type(error).__name__}: {error}")
+        self.log.say(Log.SERVICE_STOPPED, replica=self.replica, reason=self.failed, error=error)
 
     async def stop(self) -> None:
         """End the loop and the relay between two transactions, give the partitions up, close the connections."""
@@ -133,40 +145,46 @@ class Running:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._ownership.stop()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._pool.close(), 5)
+            await asyncio.wait_for(self.pool.close(), 5)
         self.log.say(Log.SERVICE_STOPPED, replica=self.replica, reason=self.failed or None)
 
     @property
     def not_ready(self) -> str:
         """Why the service is not ready; empty when it is."""
-        return self.failed or self.loop.stuck
+        return self.failed or self.loop.stuck or ("" if self.answering else "not yet subscribed")
+
+    def _fail(self, why: str) -> None:
+        self.failed = why
+        self.ended.set()
 
     async def _guarded(self, run: Callable[[], Any]) -> None:
         try:
             await run()
         except LogRestored as error:
-            self.failed = str(error)
+            self._fail(str(error))
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            self.failed = f"{type(error).__name__}: {error}"
+            self._fail(f"{type(error).__name__}: {error}")
             self.log.say(Log.BATCH_FAILED, error=error)
 
-    async def _expire(self) -> None:
+    async def _keep_house(self) -> None:
+        """Every HOUSE_S: forget old commands, count the lanes that wait."""
         while True:
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            with suppress(*TRANSIENT):
                 await self.commands.expire()
-            await asyncio.sleep(3600)
+                self._metrics.waiting.set(await self.pool.fetchval("SELECT count(*) FROM blocked"))
+            await asyncio.sleep(HOUSE_S)
 
 
 def application(running: Running, settings: Settings, registry: CollectorRegistry) -> AsgiFastStream:
     """The FastStream application of a service."""
     broker = NatsBroker(
-        settings.nats_url,
+        settings.nats(),
         name=f"carebus-{running.service.name}",
         pending_size=0,
         max_reconnect_attempts=-1,
-        reconnect_time_wait=0.2,
+        reconnect_time_wait=cast(int, RECONNECT_S),  # nats-py takes a float, FastStream's annotation does not
         ping_interval=5,
         max_outstanding_pings=2,
         connect_timeout=5,
@@ -180,9 +198,12 @@ def application(running: Running, settings: Settings, registry: CollectorRegistr
         _endpoint(broker, running, subjects.query(query.model, query.name), _ask(running, query))
 
     @asynccontextmanager
-    async def lifespan() -> AsyncIterator[None]:
-        nats = await broker.connect()
-        await running.start(nats)
+    async def lifespan() -> AsyncGenerator[None, None]:
+        try:
+            await running.start(await broker.connect())
+        except (bus.BusError, NatsError, SettingsError, asyncpg.PostgresError, *TRANSIENT) as error:
+            running.cannot_start(error, settings)
+            raise
         try:
             yield
         finally:
@@ -201,9 +222,13 @@ def application(running: Running, settings: Settings, registry: CollectorRegistr
     async def metrics(scope: Any) -> AsgiResponse:
         return AsgiResponse(generate_latest(registry), 200, {"content-type": "text/plain; version=0.0.4"})
 
+    async def answering() -> None:
+        running.answering = True
+
     return AsgiFastStream(
         broker,
         lifespan=lifespan,
+        after_startup=[answering],
         logger=None,
         asgi_routes=[("/health/live", live), ("/health/ready", ready), ("/metrics", metrics)],
     )
@@ -214,14 +239,17 @@ async def serve(service: Service, settings: Settings) -> int:
     registry = CollectorRegistry()
     metrics = Metrics(service.name, registry, VERSION)
     log = configure(
-        service.name, level=settings.log_level, style=settings.log_format, on_dropped=metrics.log_field_dropped
+        service.name,
+        level=settings.log_level,
+        style=settings.log_format,
+        strict=settings.strict_logs,
+        on_dropped=metrics.log_field_dropped,
     )
+    route_libraries(log)
     crash.arm(settings.crash_at)
     running = Running(service, settings, log, metrics)
     app = application(running, settings, registry)
-    server = uvicorn.Server(
-        uvicorn.Config(app, settings.http_host, settings.http_port, log_config=None, lifespan="on")
-    )
+    server = uvicorn.Server(uvicorn.Config(app, settings.http_host, settings.http_port, log_config=None, lifespan="on"))
     log.say(
         Log.SERVICE_STARTED,
         version=VERSION,
@@ -239,8 +267,7 @@ async def serve(service: Service, settings: Settings) -> int:
 
 async def _watch(running: Running, server: uvicorn.Server) -> None:
     """A service that cannot go on ends, for its supervisor to see."""
-    while not running.failed:
-        await asyncio.sleep(0.1)
+    await running.ended.wait()
     server.should_exit = True
 
 

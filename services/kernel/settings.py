@@ -17,19 +17,22 @@ class SettingsError(ValueError):
 class Settings(Struct, frozen=True, kw_only=True):
     """Every variable is `CAREBUS_` + the field's name in capitals; `*_FILE` reads a secret from a file.
 
-    nats_url, postgres_dsn: where the servers are. postgres_password_file: a secret that is not in the DSN.
+    nats_url, postgres_dsn: where the servers are. nats_password_file, postgres_password_file: a secret that is not
+    in the URL. nats_credentials_file: a JWT and its seed instead. strict_logs: a wrong log field raises (tests).
     http_port: health, metrics and the HTTP door; 0 takes a free one. batch: most messages in one transaction.
     log_max_bytes, inbox_max_bytes: limits of the two streams, well below the disk. duplicate_window_s: how long
     JetStream itself remembers message ids.
     """
 
     nats_url: str = "nats://127.0.0.1:4222"
+    nats_password_file: str = ""
     nats_credentials_file: str = ""
     postgres_dsn: str = "postgresql://127.0.0.1:5432/carebus"
     postgres_password_file: str = ""
     clock: Literal["wall", "driven"] = "wall"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
+    strict_logs: bool = False
     policy_directory: str = ""
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Meta(ge=0, le=65535)] = 0
@@ -44,14 +47,11 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     def dsn(self, role: str = "") -> str:
         """The PostgreSQL DSN, for another role if one is named, with the password from its file put in."""
-        parts = urlsplit(self.postgres_dsn)
-        user = role or parts.username or ""
-        password = parts.password or ""
-        if self.postgres_password_file:
-            password = quote(_read(self.postgres_password_file, "CAREBUS_POSTGRES_PASSWORD_FILE"), safe="")
-        login = f"{user}:{password}@" if password else f"{user}@" if user else ""
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit(parts._replace(netloc=login + host))
+        return _login(self.postgres_dsn, role, self.postgres_password_file, "CAREBUS_POSTGRES_PASSWORD_FILE")
+
+    def nats(self) -> str:
+        """The NATS URL with the password from its file put in."""
+        return _login(self.nats_url, "", self.nats_password_file, "CAREBUS_NATS_PASSWORD_FILE")
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -68,6 +68,16 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         reason, _, path = str(error).partition(" - at `$.")
         name = f"CAREBUS_{path.rstrip('`').upper()}"
         raise SettingsError(f"{name}={source.get(name, '')!r}: {reason}") from None
+
+
+def _login(url: str, user: str, password_file: str, variable: str) -> str:
+    parts = urlsplit(url)
+    user = user or parts.username or ""
+    password = parts.password or ""
+    if password_file:
+        password = quote(_read(password_file, variable), safe="")
+    login = f"{user}:{password}@" if password else f"{user}@" if user else ""
+    return urlunsplit(parts._replace(netloc=login + parts.netloc.rpartition("@")[2]))
 
 
 def _read(path: str, variable: str) -> str:

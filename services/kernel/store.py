@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import asyncpg
@@ -50,16 +50,27 @@ class StateNewer(Exception):
         self.partition = partition
 
 
+class StateCorrupt(Exception):
+    """A state row does not decode: somebody or something changed its bytes. Its stories' messages are parked."""
+
+
 class TooLarge(Exception):
     """A decided event above MAX_EVENT_BYTES; its cause is parked."""
 
 
 class Row(Struct, frozen=True):
-    """A state row: its slot, and where it lies."""
+    """A state row: its slot, and where it lies. fault: why its state does not decode (the slot's is the beginning)."""
 
     slot: Slot
     partition: int
     version: int
+    fault: str = ""
+
+    def sound(self) -> Slot:
+        """Raises StateCorrupt where the state does not decode."""
+        if self.fault:
+            raise StateCorrupt(f"state of {self.slot.key!r}: {self.fault}; run `carebus verify --repair`, then retry")
+        return self.slot
 
 
 class Outgoing(Struct, frozen=True):
@@ -111,7 +122,14 @@ async def advance(
     if not moved.keys() <= checkpoints.keys():
         raise Fenced("the partitions were lost while a transaction was under way")
     rows = [
-        (stream, partition, checkpoints[stream, partition].seq, checkpoints[stream, partition].epoch, seq, recorded)
+        (
+            stream,
+            partition,
+            checkpoints[stream, partition].seq,
+            checkpoints[stream, partition].epoch,
+            seq,
+            recorded,
+        )
         for (stream, partition), (seq, recorded) in sorted(moved.items())
     ]
     status = await connection.execute(_ADVANCE, *map(list, zip(*rows, strict=True)))
@@ -147,7 +165,7 @@ WHERE (s.process, s.shop, s.buyer, s.key) = (n.process, n.shop, n.buyer, n.key)
 """
 _DUE = """
 SELECT s.* FROM state s
-WHERE s.fire <= $1 AND s.partition = ANY($2::int[])
+WHERE s.fire < $1 AND s.partition = ANY($2::int[])
   AND NOT EXISTS (SELECT FROM blocked b WHERE b.shop = s.shop AND b.buyer = s.buyer AND b.key IN ('', s.key))
 ORDER BY s.fire LIMIT $3
 FOR UPDATE OF s
@@ -169,7 +187,11 @@ async def lock_rows(
 
 
 async def lock_due(
-    connection: Connection, processes: Mapping[str, Process], owned: Collection[int], until: datetime, limit: int
+    connection: Connection,
+    processes: Mapping[str, Process],
+    owned: Collection[int],
+    until: datetime,
+    limit: int,
 ) -> dict[StoryKey, Row]:
     """The stories of owned partitions whose tick has come, except those that wait behind a parked message."""
     return rows_of(processes, await connection.fetch(_DUE, until, list(owned), limit))
@@ -184,21 +206,24 @@ def rows_of(processes: Mapping[str, Process], records: Iterable[asyncpg.Record])
             continue
         if record["version"] > process.version:
             raise StateNewer(process.name, record["version"], record["partition"])
-        rows[process.name, record["shop"], record["buyer"], record["key"]] = Row(
-            slot_of(process, record), record["partition"], record["version"]
-        )
+        rows[process.name, record["shop"], record["buyer"], record["key"]] = _row(process, record)
     return rows
 
 
-def slot_of(process: Process, record: asyncpg.Record) -> Slot:
-    """The slot in a state row. A state of an older version comes back as the beginning, with its counts."""
-    raw = record["state"]
-    known = raw is not None and record["version"] == process.version
-    return Slot(
+def _row(process: Process, record: asyncpg.Record) -> Row:
+    """A state of an older version, or one that does not decode, comes back as the beginning, with its counts."""
+    raw: bytes | None = record["state"]
+    state, fault = process.state(), ""
+    if raw is not None and record["version"] == process.version:
+        try:
+            state = _decoder(process.state).decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            fault = str(error)
+    slot = Slot(
         shop=record["shop"],
         buyer=record["buyer"],
         key=record["key"],
-        state=_decoder(process.state).decode(raw) if known else process.state(),
+        state=state,
         inputs=record["inputs"],
         decided=record["decided"],
         reread=record["reread"],
@@ -207,9 +232,10 @@ def slot_of(process: Process, record: asyncpg.Record) -> Slot:
         due=record["due"],
         fire=record["fire"],
     )
+    return Row(slot, record["partition"], record["version"], fault)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _decoder(state: Any) -> "msgspec.json.Decoder[Any]":
     return msgspec.json.Decoder(state)
 
@@ -217,9 +243,7 @@ def _decoder(state: Any) -> "msgspec.json.Decoder[Any]":
 _encode_state = msgspec.json.Encoder().encode
 
 
-async def write_slots(
-    connection: Connection, processes: Mapping[str, Process], slots: Mapping[StoryKey, Slot]
-) -> None:
+async def write_slots(connection: Connection, processes: Mapping[str, Process], slots: Mapping[StoryKey, Slot]) -> None:
     if not slots:
         return
     rows = [

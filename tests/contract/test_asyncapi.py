@@ -1,4 +1,6 @@
-"""asyncapi.json is an AsyncAPI 3.0 document by the official schema, and every reference in it leads somewhere."""
+"""asyncapi.json is an AsyncAPI 3.0 document by the official schema, and every reference in it leads
+somewhere.
+"""
 
 import json
 from collections.abc import Iterator
@@ -35,13 +37,20 @@ def test_the_document_fits_the_official_asyncapi_3_schema():
     assert [f"{list(error.path)}: {error.message:.200}" for error in errors] == []
 
 
-@pytest.mark.parametrize("reference", sorted(set(references(DOCUMENT))))
-def test_a_reference_leads_somewhere(reference: str):
+def leads_somewhere(reference: str) -> bool:
     file, _, pointer = reference.partition("#")
     target = json.loads((CONTRACT / file).read_bytes()) if file else DOCUMENT
     for step in filter(None, pointer.split("/")):
-        target = target[step.replace("~1", "/").replace("~0", "~")]
-    assert target or target == {}
+        if step not in target:
+            return False
+        target = target[step]
+    return True
+
+
+def test_every_reference_leads_somewhere():
+    found = set(references(DOCUMENT))
+    assert len(found) > len(EVENTS)
+    assert [reference for reference in sorted(found) if not leads_somewhere(reference)] == []
 
 
 def test_every_event_can_be_read_from_the_log():

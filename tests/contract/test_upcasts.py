@@ -82,7 +82,7 @@ def test_an_upcast_whose_result_does_not_fit_names_the_field():
 
 
 def test_an_upcast_that_fails_on_the_data_is_a_decode_error():
-    with pytest.raises(DecodeError, match="thing.paid version 1, upcast: KeyError"):
+    with pytest.raises(DecodeError, match=r"thing\.paid version 1, upcast: KeyError"):
         read(1, {"thing_id": "t1"})
 
 

@@ -1,4 +1,4 @@
 """Two small processes and a projection that prove the kernel; they are no part of the product.
 
-    INBOX -> order_facts -> EVENTS -> reminder -> EVENTS -> order_ends (rows)
+INBOX -> order_facts -> EVENTS -> reminder -> EVENTS -> order_ends (rows)
 """

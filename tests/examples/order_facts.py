@@ -112,6 +112,4 @@ def _event(said: Statement) -> object:
             return OrderClosed(order_id=said.order_id, reason="cancelled", paid=False)
         case "reviewed":
             rating = "good" if said.score >= 4 else "neutral" if said.score == 3 else "bad"
-            return ReviewPosted(
-                review_id=said.id, order_id=said.order_id, rating=rating, score=said.score
-            )
+            return ReviewPosted(review_id=said.id, order_id=said.order_id, rating=rating, score=said.score)

