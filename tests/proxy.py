@@ -179,9 +179,7 @@ class _LostAnswer:
         return READY_FOR_QUERY in self._answer
 
 
-async def _pump(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, judge: Callable[[bytes], bytes]
-) -> None:
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, judge: Callable[[bytes], bytes]) -> None:
     with contextlib.suppress(OSError):
         while data := await reader.read(CHUNK_BYTES):
             writer.write(judge(data))

@@ -49,9 +49,7 @@ class Memory:
     without processes is left out.
     """
 
-    def __init__(
-        self, services: Sequence[Service], policy: Policy | None = None, start: datetime = EPOCH
-    ) -> None:
+    def __init__(self, services: Sequence[Service], policy: Policy | None = None, start: datetime = EPOCH) -> None:
         self.now = start
         self.log: list[Event[Any]] = []
         """The events in log order, as far as this code knows their types."""
@@ -75,6 +73,11 @@ class Memory:
     def notices(self) -> list[OpsMessageRefused]:
         """What senders were told of refused messages."""
         return [notice for worker in self._workers for notice in worker.notices]
+
+    @property
+    def errors(self) -> list[Exception]:
+        """What commands raised that were answered `internal_error`."""
+        return [error for worker in self._workers for error in worker.errors]
 
     @property
     def slots(self) -> dict[StoryKey, Slot]:
@@ -106,9 +109,7 @@ class Memory:
 
         Raises EncodeError for an event that no reader could take.
         """
-        given = replace(
-            event, id=event.id or f"log:{len(self.messages) + 1}", source=event.source or "elsewhere"
-        )
+        given = replace(event, id=event.id or f"log:{len(self.messages) + 1}", source=event.source or "elsewhere")
         subject = subjects.event(given.shop, given.buyer, entity(given.data.TYPE))
         self.put(subject, encode(given), at)
 

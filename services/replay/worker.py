@@ -45,6 +45,7 @@ class Worker:
         self.processes = {process.name: process for process in service.processes}
         self.kept: list[Kept] = []
         self.notices: list[OpsMessageRefused] = []
+        self.errors: list[Exception] = []
         self.read = {bus.EVENTS: 0, bus.INBOX: 0}
         """How many messages of each stream it has handled."""
         self._default = default
@@ -89,7 +90,8 @@ class Worker:
             result = refused.rejected
         except NeedsDatabase:
             raise
-        except Exception:
+        except Exception as error:
+            self.errors.append(error)
             result = commands.INTERNAL_ERROR
         if isinstance(result, Rejected) and command is not None:
             result = replace(result, command_id=command.command_id)
@@ -146,9 +148,7 @@ class Worker:
             if (fire := self._rows[key].slot.fire) is not None:
                 self._asks(fire, key)
 
-    def _answer(
-        self, spec: CommandSpec, command: Command[Any], received: datetime, story: Story | None
-    ) -> Answered:
+    def _answer(self, spec: CommandSpec, command: Command[Any], received: datetime, story: Story | None) -> Answered:
         """In the order of kernel/commands.py: the first answer, the story, its lane, the decision."""
         content = content_of(command)
         if seen := self._answers.get(command.command_id):
@@ -199,9 +199,7 @@ class _Rows(dict[StoryKey, Row]):
     def __missing__(self, key: StoryKey) -> Row:
         name, shop, buyer, story = key
         process = self._processes[name]
-        row = Row(
-            beginning(process, shop, buyer, story), story_partition(process, shop, buyer), process.version
-        )
+        row = Row(beginning(process, shop, buyer, story), story_partition(process, shop, buyer), process.version)
         self[key] = row
         return row
 

@@ -29,9 +29,7 @@ async def connect(url: str) -> Any:
     async def quiet(_: Exception) -> None:
         return None
 
-    return await nats.connect(
-        url, max_reconnect_attempts=-1, reconnect_time_wait=0.05, pending_size=0, error_cb=quiet
-    )
+    return await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0.05, pending_size=0, error_cb=quiet)
 
 
 @dataclass

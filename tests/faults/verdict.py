@@ -140,9 +140,7 @@ def _view(traces: Traces) -> Iterator[str]:
 
 
 def _ends(feed: Feed, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    expected = {
-        key: (end.rank, end.paid_fen, end.reviews, end.closed) for key, end in feed.ends.items()
-    }
+    expected = {key: (end.rank, end.paid_fen, end.reviews, end.closed) for key, end in feed.ends.items()}
     found = {
         (row["shop"], row["buyer"], row["order_id"]): (
             row["rank"], row["paid_fen"], row["reviews"], row["closed"],

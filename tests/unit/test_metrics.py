@@ -52,9 +52,7 @@ def test_every_measurement_is_told_with_its_labels(metrics: Metrics, registry: C
     assert value(registry, "build_info", version="1.2.3") == 1
 
 
-def test_the_lag_of_a_partition_given_away_is_no_longer_told(
-    metrics: Metrics, registry: CollectorRegistry
-) -> None:
+def test_the_lag_of_a_partition_given_away_is_no_longer_told(metrics: Metrics, registry: CollectorRegistry) -> None:
     metrics.lag("EVENTS", 3, 0.5)
     metrics.released("EVENTS", 3)
     metrics.released("EVENTS", 4)

@@ -37,8 +37,7 @@ def shop_file(text: str) -> Policy:
 
 def tier(name: str, from_fen: int) -> str:
     return (
-        f"[[members.tiers]]\nname = '{name}'\nlabel = 'x'\nfrom_fen = {from_fen}\n"
-        "warranty_years = 0\nbenefits = 'x'\n"
+        f"[[members.tiers]]\nname = '{name}'\nlabel = 'x'\nfrom_fen = {from_fen}\nwarranty_years = 0\nbenefits = 'x'\n"
     )
 
 
@@ -114,9 +113,7 @@ def test_loading_leaves_the_defaults_as_they_are() -> None:
         ("[orders]\n[orders]\n", ["no TOML", "line 2"]),
     ],
 )  # fmt: skip
-def test_a_wrong_setting_gives_one_error_with_file_path_and_what_is_allowed(
-    text: str, said: list[str]
-) -> None:
+def test_a_wrong_setting_gives_one_error_with_file_path_and_what_is_allowed(text: str, said: list[str]) -> None:
     with pytest.raises(PolicyError) as caught:
         shop_file(text)
     message = str(caught.value)
@@ -168,9 +165,7 @@ def test_a_shop_with_an_id_that_is_no_file_name_is_written_as_its_subject_token(
         ({"shops/s1": "[shop]\nowner = 'a'"}, r"shops/s1\.toml: shop\.owner"),
     ],
 )
-def test_a_directory_that_contradicts_itself_is_refused(
-    tmp_path: Path, files: dict[str, str], said: str
-) -> None:
+def test_a_directory_that_contradicts_itself_is_refused(tmp_path: Path, files: dict[str, str], said: str) -> None:
     for name, text in files.items():
         write(tmp_path, name, text)
     with pytest.raises(PolicyError, match=said):
@@ -216,9 +211,7 @@ def test_two_layers_make_the_policy_of_their_merger(below: Any, above: Any) -> N
 
 @given(overrides)
 def test_a_policy_comes_through_its_event_unchanged(values: Any) -> None:
-    policy = shop_file(
-        written(values) + "\n[[calendar.days]]\nday = 2025-10-01\nservice = []\nshipping = false"
-    )
+    policy = shop_file(written(values) + "\n[[calendar.days]]\nday = 2025-10-01\nservice = []\nshipping = false")
     event = changed("s1", policy, None, 7)
     assert event is not None
     read = msgspec.json.decode(msgspec.json.encode(event), type=PolicyChanged)

@@ -95,18 +95,14 @@ async def test_more_bytes_than_a_chunk_arrive_whole(client: Client) -> None:
     assert await client.ask(words) == words
 
 
-async def test_an_end_of_file_is_passed_on_as_one_after_the_last_bytes(
-    client: Client, echo: EchoServer
-) -> None:
+async def test_an_end_of_file_is_passed_on_as_one_after_the_last_bytes(client: Client, echo: EchoServer) -> None:
     client.writer.write(b"last")
     client.writer.close()
     await happens(echo.ended)
     assert echo.received == [b"last"]
 
 
-async def test_cut_to_the_server_swallows_what_the_client_sends(
-    client: Client, echo: EchoServer, proxy: Proxy
-) -> None:
+async def test_cut_to_the_server_swallows_what_the_client_sends(client: Client, echo: EchoServer, proxy: Proxy) -> None:
     proxy.cut("to_server")
     client.writer.write(b"ping")
     await swallowed(proxy, len(b"ping"))

@@ -63,9 +63,7 @@ def test_no_documented_field_is_without_an_event_or_is_said_of_every_line_alread
     assert not set(FIELDS) & set(ALWAYS)
 
 
-@pytest.mark.parametrize(
-    "field", ["payload", "data", "text", "buyer", "name", "phone", "address", "nick", "url"]
-)
+@pytest.mark.parametrize("field", ["payload", "data", "text", "buyer", "name", "phone", "address", "nick", "url"])
 def test_no_event_has_a_field_for_what_people_write_or_are(field: str) -> None:
     assert field not in FIELDS
 
