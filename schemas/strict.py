@@ -108,8 +108,11 @@ def in_utc(value: T) -> T:
         same = all(old is new for old, new in zip(items, changed, strict=True))
         return cast(T, items if same else changed)
     if isinstance(value, Struct):
-        fields = {name: getattr(value, name) for name in _shape(type(value)).timed}
-        changes = {name: new for name, old in fields.items() if (new := in_utc(old)) is not old}
+        changes: dict[str, Any] = {}
+        for name in _shape(type(value)).timed:
+            old = getattr(value, name)
+            if old is not None and (new := in_utc(old)) is not old:
+                changes[name] = new
         return msgspec.structs.replace(value, **changes) if changes else value
     return value
 

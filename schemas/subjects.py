@@ -12,6 +12,7 @@ spaces, wildcards, empty) is written `=` + base64url of its UTF-8 bytes, so that
 
 import base64
 import re
+from collections.abc import Collection
 from functools import lru_cache
 
 from msgspec import Struct
@@ -157,6 +158,11 @@ def shop_filter(shop: str) -> str:
     return f"evt.*.{token(shop)}.>"
 
 
-def partition_filters(root: str, partitions: "set[int] | frozenset[int]") -> list[str]:
-    """One filter for each partition; `root` is `evt` or `inbox`."""
-    return [f"{root}.{number}.>" for number in sorted(partitions)]
+def partition_filter(root: str, partitions: Collection[int]) -> str:
+    """One filter that matches these partitions, perhaps others too; `root` is `evt` or `inbox`.
+
+    One, because a consumer with several filters delivers some 2,000 messages a second where one with a single
+    filter delivers 70,000 (nats-server 2.15, two filters or sixteen, 5,000 subjects); the reader skips what is
+    not its own.
+    """
+    return f"{root}.{next(iter(partitions))}.>" if len(partitions) == 1 else f"{root}.>"

@@ -66,6 +66,14 @@ class Proxy:
             if link.lost_bytes:
                 link.reset()
 
+    def forget(self) -> None:
+        """Swallow, for good, what goes over the connections that are open now; new ones pass.
+
+        A router that lost its table: neither side hears of it.
+        """
+        for link in self._links:
+            link.forgotten = True
+
     def drop(self) -> None:
         """Reset all connections now."""
         for link in self._links:
@@ -109,7 +117,7 @@ class Proxy:
 
     def _to_server(self, link: "_Link", data: bytes) -> bytes:
         """What is left to pass on of what the client sent."""
-        if "to_server" in self._cut:
+        if "to_server" in self._cut or link.forgotten:
             return self._swallow(link, data)
         if self._awaited is not None and self._awaited.is_asked_for(link, data):
             link.losing, self._awaited = self._awaited, None
@@ -122,7 +130,7 @@ class Proxy:
                 link.losing.happened.set()
                 link.reset()
             return b""
-        if "to_client" in self._cut:
+        if "to_client" in self._cut or link.forgotten:
             return self._swallow(link, data)
         return data
 
@@ -139,6 +147,7 @@ class _Link:
         self.client = client
         self.server: asyncio.StreamWriter | None = None
         self.lost_bytes = False
+        self.forgotten = False
         self.losing: _LostAnswer | None = None
 
     def close(self) -> None:

@@ -42,7 +42,7 @@ async def _verify(service: Service, settings: Settings, *, repair: bool, as_json
     try:
         client = await nats.connect(settings.nats(), connect_timeout=5, max_reconnect_attempts=3)
         try:
-            pool = await connect_pool(settings.dsn(), service.name, 2)
+            pool = await connect_pool(settings.dsn(), service.name, f"carebus-verify-{service.name}", 2)
             async with pool:
                 async for difference in differences(pool, client, service.processes, repair=repair):
                     found += 1

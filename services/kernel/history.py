@@ -1,6 +1,6 @@
 """Reading a part of a stream from its beginning to its present end, once."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import msgspec
 from nats.aio.msg import Msg
@@ -14,9 +14,9 @@ _WAIT_S = 5.0
 
 
 async def history(
-    nats: bus.Nats, stream: str, filters: Sequence[str], start: int = 1, *, headers_only: bool = False
+    nats: bus.Nats, stream: str, filter_subject: str, start: int = 1, *, headers_only: bool = False
 ) -> AsyncIterator[Msg]:
-    """The messages that these filters match, from a sequence to the end as it is now. Raises bus.BusError."""
+    """The messages that this filter matches, from a sequence to the end as it is now. Raises bus.BusError."""
     consumer = f"carebus-history-{unique()}"
     created = await bus.request(
         nats,
@@ -32,7 +32,7 @@ async def history(
                 "num_replicas": 1,
                 "headers_only": headers_only,
                 "inactive_threshold": 10_000_000_000,
-                "filter_subjects": list(filters),
+                "filter_subject": filter_subject,
             },
         },
     )

@@ -24,7 +24,8 @@ from services.kernel.inputs import Decode, Item, Source, decode_message, partiti
 from services.kernel.metrics import Metrics
 from services.kernel.outbox import Relay
 from services.kernel.ownership import Ownership
-from services.kernel.reader import LogRestored, Message, Reader, ReaderLost
+from services.kernel.reader import Message, Reader, ReaderLost
+from services.kernel.restored import LogRestored, require_same_log
 from services.kernel.settings import Settings
 from services.kernel.store import TRANSIENT, Fenced, StateNewer
 from services.kernel.telemetry import Log, Logger
@@ -35,8 +36,6 @@ IDLE_S = 0.05
 TICKS = 500
 RETRY_S = (0.05, 2.0)
 
-_CREATED = "SELECT created FROM stream WHERE stream = $1"
-_REMEMBER = "INSERT INTO stream (stream, created) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 _CHECKPOINTS = "SELECT stream, partition, seq, epoch FROM checkpoint WHERE partition = ANY($1::int[])"
 _HAND = "SELECT now FROM public.driven_clock"
 _LEFT = """
@@ -153,7 +152,7 @@ class Loop:
             async with self._relay.idle:
                 taken = await self._ownership.balance()
                 if taken:
-                    await self._relay.taken_over(taken)
+                    self._relay.taken_over(taken)
                     self._metrics.takeovers.inc(len(taken))
         owned = self._ownership.owned
         for stream in self._streams:
@@ -165,15 +164,24 @@ class Loop:
         await self._reread_checkpoints(owned)
         for stream, reader in self._readers.items():
             positions = {p: self._ownership.checkpoints[stream, p].seq for p in owned}
-            created = await self._pool.fetchval(_CREATED, stream)
-            state = await reader.open(positions, created)
-            await self._pool.execute(_REMEMBER, stream, state.created)
-            if stream == bus.EVENTS:
-                self._relay.log_end = max(self._relay.log_end, state.last)
+            await reader.open(positions)
             first = min(positions.values(), default=0)
             self._log.say(Log.READER_OPENED, stream=stream, partitions=sorted(owned), seq=first)
+        await self._require_same_log()
         self._opened = owned
         self._metrics.owned.set(len(owned))
+
+    async def _require_same_log(self) -> None:
+        """Asked behind the opening, so that a server restarted in between is seen here or by the reader.
+
+        EVENTS too where it is only written: the relay must know its end. Raises LogRestored.
+        """
+        for stream in {*self._streams, bus.EVENTS}:
+            state = await require_same_log(self._pool, self._nats, stream, driven=self._settings.clock == "driven")
+            if reader := self._readers.get(stream):
+                reader.end = max(reader.end, state.last)
+            if stream == bus.EVENTS:
+                self._relay.log_end = max(self._relay.log_end, state.last)
 
     async def _reread_checkpoints(self, owned: frozenset[int]) -> None:
         """Where the database stands, which an unclear COMMIT may have moved. Raises Fenced."""
@@ -277,13 +285,12 @@ class Loop:
         return decode_message(message, self._sources)
 
     def _still(self, partitions: set[int]) -> Moved:
-        """A move of these partitions to where they are: nothing but the fence."""
-        stream, floor = self._streams[0], datetime.min.replace(tzinfo=self._clock.now().tzinfo)
-        return {
-            (stream, p): (self._ownership.checkpoints[stream, p].seq, floor)
-            for p in partitions
-            if (stream, p) in self._ownership.checkpoints
-        }
+        """A move of these partitions to where they are: nothing but the fence. Raises Fenced."""
+        held, stream = self._ownership.checkpoints, self._streams[0]
+        if any((stream, partition) not in held for partition in partitions):
+            raise Fenced("the partitions were lost while ticks were under way")
+        floor = datetime.min.replace(tzinfo=self._clock.now().tzinfo)
+        return {(stream, partition): (held[stream, partition].seq, floor) for partition in partitions}
 
 
 def segments(found: Segment) -> list[Segment]:

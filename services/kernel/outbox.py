@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 from nats.errors import Error as NatsError
 
-from schemas.subjects import partition_filters
+from schemas.subjects import partition_filter
 from services.kernel import bus, crash
 from services.kernel.clock import Clock, monotonic
 from services.kernel.history import history
@@ -73,15 +73,15 @@ class Relay:
         self._metrics = metrics
         self._clock = clock
         self._driven = driven
+        self._taken: set[int] = set()
         self._suspect_until: dict[int, int] = {}
         self._sent: set[int] = set()
         self._cleared: set[int] = set()
 
-    async def taken_over(self, partitions: Collection[int]) -> None:
-        """Rows that lie there now may have been sent by the former owner."""
-        last = await self._pool.fetchval(_LAST_ID)
-        for partition in partitions:
-            self._suspect_until[partition] = last
+    def taken_over(self, partitions: Collection[int]) -> None:
+        """Rows that lie there now may have been sent by the former owner, whatever was known of them before."""
+        self._taken |= set(partitions)
+        self._cleared.clear()
 
     async def run(self) -> None:
         """Relay until cancelled; every failure is waited out and looked into."""
@@ -104,6 +104,10 @@ class Relay:
         owned = self._ownership.owned
         if not owned:
             return 0
+        if self._taken:
+            last: int = await self._pool.fetchval(_LAST_ID)
+            self._suspect_until |= dict.fromkeys(self._taken, last)
+            self._taken.clear()
         rows = _bounded(await self._pool.fetch(_SELECT, list(owned), BATCH))
         if not rows:
             self._metrics.outbox(0, 0.0)
@@ -113,8 +117,6 @@ class Relay:
         if suspects:
             await self._reconcile(suspects)
             return len(rows)
-        if not self._ownership.fresh:
-            raise RelayStopped("the heartbeat is stale")
         started = monotonic()
         self._sent.update(row["id"] for row in rows)
         await self._publish(rows)
@@ -148,6 +150,9 @@ class Relay:
         self.log_end = max(self.log_end, answer["seq"])
 
     async def _request(self, row: asyncpg.Record, extra: dict[str, str]) -> dict[str, Any]:
+        """Send the one message that makes all of them count. Raises RelayStopped, BusError."""
+        if not self._ownership.fresh:
+            raise RelayStopped("the heartbeat is stale")
         try:
             reply = await self._nats.request(
                 row["subject"], row["payload"], timeout=ACK_S, headers=self._headers(row) | extra
@@ -191,8 +196,8 @@ def _bounded(rows: Sequence[asyncpg.Record]) -> Sequence[asyncpg.Record]:
 
 async def event_ids_since(nats: bus.Nats, start: int, partitions: set[int]) -> set[str]:
     """The message ids of these partitions of EVENTS from a sequence to the end, by headers alone."""
-    filters = partition_filters(bus.ROOTS[bus.EVENTS], partitions)
+    wanted = partition_filter(bus.ROOTS[bus.EVENTS], partitions)
     return {
         (msg.headers or {}).get("Nats-Msg-Id", "")
-        async for msg in history(nats, bus.EVENTS, filters, start, headers_only=True)
+        async for msg in history(nats, bus.EVENTS, wanted, start, headers_only=True)
     }

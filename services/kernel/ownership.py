@@ -1,13 +1,15 @@
 """Which partitions this replica owns: advisory locks on one connection of its own, and a heartbeat.
 
-A pool must not hold that connection (its reset drops the locks), nor PgBouncer. A replica whose heartbeat is stale
-is evicted by ending its connection; whoever takes a partition over raises the epoch of its checkpoints, so that a
-commit of the former owner finds no row (design.md, "The loop").
+A pool must not hold that connection (its reset drops the locks), nor PgBouncer. Owning lasts as long as the
+connection: after any doubt it is ended, and with it every lock. A replica whose heartbeat is stale is evicted by
+ending all its connections (a frozen one may hold row locks in an open transaction); whoever takes a partition over
+raises the epoch of its checkpoints, so that a commit of the former owner finds no row (design.md, "The loop").
 """
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Literal
 
 import asyncpg
 from msgspec import Struct
@@ -19,6 +21,9 @@ from services.kernel.telemetry import Log, Logger
 
 TRY_S = 0.2
 
+LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+"""What a connection that can no longer be relied on raises."""
+
 _BEAT = """
 INSERT INTO replica (replica, backend, heartbeat) VALUES ($1, pg_backend_pid(), clock_timestamp())
 ON CONFLICT (replica) DO UPDATE SET backend = excluded.backend, heartbeat = excluded.heartbeat
@@ -27,7 +32,8 @@ _STALE = """
 DELETE FROM replica WHERE heartbeat < clock_timestamp() - make_interval(secs => $1) RETURNING replica, backend
 """
 _EVICT = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND application_name = $2
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = ANY($1::text[]) AND usename = current_user AND pid <> pg_backend_pid()
 """
 _LIVE = "SELECT replica FROM replica ORDER BY replica"
 _LOCK = "SELECT pg_try_advisory_lock(hashtext(current_schema()), $1)"
@@ -47,6 +53,15 @@ class Checkpoint(Struct, frozen=True):
 
 Checkpoints = dict[tuple[str, int], Checkpoint]
 """(stream, partition) -> how far, and under whose ownership."""
+
+
+class Evicted(Exception):
+    """Another replica has taken this one for dead."""
+
+
+def session_name(replica: str, use: Literal["own", "pool"]) -> str:
+    """The `application_name` of a replica's connections, by which others find and end them (63 bytes at most)."""
+    return f"carebus-{use}-{replica[-48:]}"
 
 
 class Ownership:
@@ -71,7 +86,6 @@ class Ownership:
         self._quota = 0
         self._beaten = float("-inf")
         self._tried = float("-inf")
-        self._task: asyncio.Task[None] | None = None
 
     @property
     def owned(self) -> frozenset[int]:
@@ -85,25 +99,43 @@ class Ownership:
     async def start(self) -> None:
         """Connect and beat once. Raises what asyncpg raises where PostgreSQL is not there."""
         await self._connect()
-        self._task = asyncio.create_task(self._beat_forever(), name=f"{self._service}-heartbeat")
+        await self._beat()
+
+    async def run(self) -> None:
+        """Beat until cancelled; a connection that was lost or dropped is made anew, with nothing owned."""
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_s)
+            try:
+                if self._connection is None or self._connection.is_closed():
+                    await self._connect()
+                await self._beat()
+            except Evicted as error:
+                self.drop()
+                self._log.say(Log.PARTITION_LOST, replica=self._replica, reason=str(error))
+            except LOST as error:
+                self.drop()
+                self._log.say(Log.POSTGRES_UNAVAILABLE, error=error)
 
     async def stop(self) -> None:
         """Give everything up at once, so that others need not wait for the heartbeat to go stale."""
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
         self.checkpoints = {}
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
-            with suppress(asyncpg.PostgresError, OSError, TimeoutError):
+            with suppress(*LOST):
                 await connection.execute("DELETE FROM replica WHERE replica = $1", self._replica, timeout=2)
-            with suppress(asyncpg.PostgresError, OSError, TimeoutError):
+            with suppress(*LOST):
                 await connection.close(timeout=2)
 
     def drop(self) -> None:
-        """Forget everything owned, after a commit that found another owner or an unclear end of the connection."""
+        """Own nothing from here on: after a commit that found another owner, or any doubt about the connection.
+
+        The locks go with the connection; `run` makes another one.
+        """
         self.checkpoints = {}
+        self._beaten = float("-inf")
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
 
     @property
     def unbalanced(self) -> bool:
@@ -116,90 +148,76 @@ class Ownership:
     async def balance(self) -> frozenset[int]:
         """Give up what is above this replica's share, take free partitions up to it; those that were taken.
 
-        The loop calls it between two transactions, with nothing of the partitions under way.
+        The loop calls it between two transactions, with nothing of the partitions under way. Raises what asyncpg
+        raises; nothing is owned then.
         """
         async with self._busy:
             self._tried = monotonic()
-            if self._connection is None or self._connection.is_closed():
-                self.drop()
+            connection = self._connection
+            if connection is None or connection.is_closed():
+                self.checkpoints = {}
                 return frozenset()
-            owned = self.owned
-            excess = set(sorted(owned, reverse=True)[: max(0, len(owned) - self._quota)])
-            for partition in sorted(excess | (self.refused & owned)):
-                await self._connection.execute(_UNLOCK, partition)
-                for stream in self._streams:
-                    self.checkpoints.pop((stream, partition), None)
-                self._log.say(Log.PARTITION_RELEASED, partition=partition, replica=self._replica)
-            return frozenset(await self._take(self._connection))
+            try:
+                await self._release(connection)
+                return await self._take(connection)
+            except LOST:
+                self.drop()
+                raise
 
-    async def _take(self, connection: asyncpg.Connection) -> list[int]:
-        owned, taken = self.owned, list[int]()
-        for partition in range(PARTITIONS):
-            if len(owned) + len(taken) >= self._quota:
+    async def _release(self, connection: asyncpg.Connection) -> None:
+        owned = self.owned
+        excess = set(sorted(owned, reverse=True)[: max(0, len(owned) - self._quota)])
+        for partition in sorted(excess | (self.refused & owned)):
+            await connection.execute(_UNLOCK, partition)
+            for stream in self._streams:
+                self.checkpoints.pop((stream, partition), None)
+            self._log.say(Log.PARTITION_RELEASED, partition=partition, replica=self._replica)
+
+    async def _take(self, connection: asyncpg.Connection) -> frozenset[int]:
+        owned, taken = self.owned, Checkpoints()
+        free = [number for number in range(PARTITIONS) if number not in owned and number not in self.refused]
+        for partition in free:
+            if len(owned) + len(taken) // len(self._streams) >= self._quota:
                 break
-            if partition in owned or partition in self.refused:
-                continue
             if not await connection.fetchval(_LOCK, partition):
                 continue
             async with connection.transaction():
                 await connection.execute(_BEGIN, self._streams, partition)
-                for row in await connection.fetch(_RAISE, self._streams, partition):
-                    self.checkpoints[row["stream"], partition] = Checkpoint(row["seq"], row["epoch"])
-            taken.append(partition)
-        if taken:
-            self._log.say(
-                Log.PARTITIONS_OWNED,
-                partitions=sorted(self.owned),
-                count=len(self.owned),
-                replica=self._replica,
-            )
-        return taken
+                rows = await connection.fetch(_RAISE, self._streams, partition)
+            taken |= {(row["stream"], partition): Checkpoint(row["seq"], row["epoch"]) for row in rows}
+        if not taken or self._connection is not connection:
+            return frozenset()
+        self.checkpoints |= taken
+        self._log.say(Log.PARTITIONS_OWNED, partitions=sorted(self.owned), count=len(self.owned), replica=self._replica)
+        return frozenset(partition for _, partition in taken)
 
     async def _connect(self) -> None:
+        """Connect, and end this replica's former connection: nobody may have told the server that it is gone."""
         self.drop()
-        self._connection = await asyncpg.connect(
-            self._dsn,
-            timeout=5,
-            command_timeout=5,
-            server_settings={
-                "search_path": self._service,
-                "application_name": self._application(self._replica),
-            },
-        )
-        await self._beat()
-
-    def _application(self, replica: str) -> str:
-        return f"carebus-own-{replica}"[:63]
-
-    async def _beat_forever(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.heartbeat_s)
-            try:
-                if self._connection is None or self._connection.is_closed():
-                    await self._connect()
-                else:
-                    await self._beat()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                self._beaten = float("-inf")
-                self.drop()
-                await self._abandon()
-                self._log.say(Log.POSTGRES_UNAVAILABLE, error=error)
-
-    async def _abandon(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.terminate()
+        name = session_name(self._replica, "own")
+        async with self._busy:
+            connection = await asyncpg.connect(
+                self._dsn,
+                timeout=5,
+                command_timeout=5,
+                server_settings={"search_path": self._service, "application_name": name},
+            )
+            self._connection = connection
+            await connection.execute(_EVICT, [name])
 
     async def _beat(self) -> None:
-        connection = self._connection
-        assert connection is not None
         async with self._busy:
+            connection = self._connection
+            if connection is None:
+                return
             started = monotonic()
             await connection.execute(_BEAT, self._replica)
-            self._beaten = started
             for stale in await connection.fetch(_STALE, self._settings.stale_s):
-                await connection.execute(_EVICT, stale["backend"], self._application(stale["replica"]))
-                self._log.say(Log.REPLICA_EVICTED, replica=stale["replica"])
+                replica = stale["replica"]
+                await connection.execute(_EVICT, [session_name(replica, "own"), session_name(replica, "pool")])
+                self._log.say(Log.REPLICA_EVICTED, replica=replica)
             live = [row["replica"] for row in await connection.fetch(_LIVE)]
-            rank = live.index(self._replica)
-            self._quota = PARTITIONS // len(live) + (rank < PARTITIONS % len(live))
+            if self._replica not in live:
+                raise Evicted("this replica's heartbeat was stale")
+            self._beaten = started
+            self._quota = PARTITIONS // len(live) + (live.index(self._replica) < PARTITIONS % len(live))

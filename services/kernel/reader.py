@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from nats.aio.msg import Msg
 
-from schemas.subjects import partition_filters
+from schemas.subjects import partition_filter
 from services.kernel import bus
 from services.kernel.clock import from_nanoseconds, from_rfc3339, monotonic
 from services.kernel.ids import unique
@@ -34,10 +34,6 @@ class ReaderLost(Exception):
     def __init__(self, stream: str, why: str) -> None:
         super().__init__(f"{stream}: {why}")
         self.stream = stream
-
-
-class LogRestored(Exception):
-    """The log is older or another one than the checkpoints speak of. Never skipped over: an operator decides."""
 
 
 class Message(Struct, frozen=True):
@@ -62,7 +58,7 @@ class Reader:
         self._wake = wake
         self._driven = driven
         self._positions: dict[int, int] = {}
-        self._buffer: deque[Msg] = deque()
+        self._buffer: deque[tuple[Msg, list[str]]] = deque()
         self._subscription: object = None
         self._consumer = ""
         self._inbox = ""
@@ -74,26 +70,9 @@ class Reader:
         self.end = 0
         """The stream's last sequence, as far as this reader has heard."""
 
-    async def open(self, positions: Mapping[int, int], created: datetime | None) -> bus.StreamState:
-        """Read the partitions from behind the given sequences.
-
-        created: the creation time of the stream that the positions speak of. Raises LogRestored where this is
-        another stream or ends before a position; BusError where JetStream does not answer.
-        """
+    async def open(self, positions: Mapping[int, int]) -> None:
+        """Read the partitions from behind the given sequences. Raises BusError where JetStream does not answer."""
         await self.close()
-        state = await bus.stream_state(self._nats, self._stream)
-        if created is not None and state.created != created:
-            raise LogRestored(
-                f"{self._stream} was created {state.created.isoformat()}, the checkpoints speak of one created "
-                f"{created.isoformat()}: restore the log or the database that belong together"
-            )
-        for partition, seq in positions.items():
-            if seq > state.last:
-                raise LogRestored(
-                    f"{self._stream} ends at {state.last}, but partition {partition} was handled up to {seq}: the "
-                    "log was restored to an older state; restore the database of that time (database first)"
-                )
-        self.end = state.last
         self._positions = dict(positions)
         self._buffer.clear()
         self._asked = 0
@@ -101,7 +80,7 @@ class Reader:
         self._reconnects = self._nats.stats["reconnects"]
         if not positions:
             self._lost = ""
-            return state
+            return
         self._consumer = f"carebus-{unique()}"
         await bus.request(
             self._nats,
@@ -117,7 +96,7 @@ class Reader:
                     "num_replicas": 1,
                     "max_waiting": 16,
                     "inactive_threshold": 30_000_000_000,
-                    "filter_subjects": partition_filters(bus.ROOTS[self._stream], set(positions)),
+                    "filter_subject": partition_filter(bus.ROOTS[self._stream], positions),
                 },
             },
         )
@@ -128,7 +107,6 @@ class Reader:
         self._lost = ""
         self._heard = monotonic()
         await self._ask()
-        return state
 
     async def close(self) -> None:
         """Stop reading; the server forgets the consumer by itself."""
@@ -144,9 +122,10 @@ class Reader:
         self._check()
         taken: list[Message] = []
         while self._buffer and len(taken) < limit:
-            message = message_of(self._stream, self._buffer.popleft(), driven=self._driven)
-            if message.seq > self._positions.get(_partition(message.subject), message.seq):
-                taken.append(message)
+            msg, fields = self._buffer.popleft()
+            position = self._positions.get(_partition(msg.subject))
+            if position is not None and int(fields[1]) > position:  # else another replica's, or handled before
+                taken.append(_message(self._stream, msg, fields, driven=self._driven))
         await self._ask()
         return taken
 
@@ -189,14 +168,14 @@ class Reader:
     async def _arrive(self, msg: Msg) -> None:
         self._heard = monotonic()
         if msg.reply.startswith("$JS.ACK."):
-            _, seq, consumed, _, _ = _fields(msg.reply)
-            number = int(consumed)
+            fields = _fields(msg.reply)
+            number = int(fields[2])
             if number != self._arrived + 1:
                 self._lost = f"gap: message {number} came after {self._arrived}"
             self._arrived = number
             self._asked -= 1
-            self.end = int(seq)
-            self._buffer.append(msg)
+            self.end = int(fields[1])
+            self._buffer.append((msg, fields))
         else:
             self._status(msg.headers or {})
         if len(self._buffer) < 2 or self._lost:
@@ -214,13 +193,16 @@ class Reader:
             self._lost = f"status {status} {headers.get('Description', '').strip()}"
 
 
-def message_of(stream: str, msg: Msg, *, driven: bool = False) -> Message:
+def message_of(stream: str, msg: Msg) -> Message:
     """A JetStream delivery as a stored message."""
-    _, seq, _, nanoseconds, _ = _fields(msg.reply)
-    recorded = from_nanoseconds(int(nanoseconds))
+    return _message(stream, msg, _fields(msg.reply), driven=False)
+
+
+def _message(stream: str, msg: Msg, fields: list[str], *, driven: bool) -> Message:
+    recorded = from_nanoseconds(int(fields[3]))
     if driven and msg.headers and (said := msg.headers.get(RECORDED_HEADER)):
         recorded = datetime.fromisoformat(said)
-    return Message(stream, int(seq), msg.subject, recorded, msg.data)
+    return Message(stream, int(fields[1]), msg.subject, recorded, msg.data)
 
 
 def _fields(reply: str) -> list[str]:

@@ -41,9 +41,8 @@ class Past:
         if process.inbox:
             raise NotRefoldable(f"{process.name} reads INBOX: version {process.version} must accept the old states")
         handled: int = await connection.fetchval(_SEQ, bus.EVENTS, partition(slot.shop, slot.buyer)) or 0
-        filters = [lane_filter(slot.shop, slot.buyer)]
         logged: list[Event[Any]] = []
-        async for msg in history(self._nats, bus.EVENTS, filters):
+        async for msg in history(self._nats, bus.EVENTS, lane_filter(slot.shop, slot.buyer)):
             for item in decode_message(message_of(bus.EVENTS, msg), {}):
                 if isinstance(item.input, Event):
                     logged.append(item.input)

@@ -5,6 +5,7 @@ lifespan, `/health/live`, `/health/ready` and `/metrics`, and stops gracefully.
 """
 
 import asyncio
+import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
@@ -32,13 +33,13 @@ from services.kernel.inputs import Source
 from services.kernel.loop import Loop, Worker
 from services.kernel.metrics import Metrics
 from services.kernel.outbox import Relay
-from services.kernel.ownership import Ownership
+from services.kernel.ownership import Ownership, session_name
 from services.kernel.policybook import PolicyBook
 from services.kernel.process import Process
 from services.kernel.projection import Projection, Projector
 from services.kernel.queries import Queries, QuerySpec
-from services.kernel.reader import LogRestored
 from services.kernel.refold import Past
+from services.kernel.restored import LogRestored
 from services.kernel.settings import Settings, SettingsError
 from services.kernel.store import TRANSIENT, connect_pool
 from services.kernel.telemetry import Log, Logger, configure, route_libraries, safe_url
@@ -87,6 +88,7 @@ class Running:
         self._metrics = metrics
         self._dsn = settings.dsn()
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
 
     async def start(self, nats: Any) -> None:
         """Begin to work on this connection. Raises BusError, and what asyncpg raises."""
@@ -94,7 +96,9 @@ class Running:
         found = nats.connected_server_version
         bus.check_server(found.major, found.minor)
         await bus.ensure_streams(nats, settings)
-        self.pool: asyncpg.Pool = await connect_pool(self._dsn, service.name, 4 + WORKERS)
+        self.pool: asyncpg.Pool = await connect_pool(
+            self._dsn, service.name, session_name(self.replica, "pool"), 4 + WORKERS
+        )
         self._ownership = Ownership(settings, self._dsn, service.name, service.streams, self.replica, log)
         driven = settings.clock == "driven"
         self.relay = Relay(self.pool, nats, self._ownership, log, metrics, self.clock, driven=driven)
@@ -127,6 +131,7 @@ class Running:
         self.queries = Queries(self.pool, nats, log, metrics)
         await self._ownership.start()
         self._tasks = [
+            asyncio.create_task(self._guarded(self._ownership.run), name=f"{service.name}-heartbeat"),
             asyncio.create_task(self._guarded(self.loop.run), name=f"{service.name}-loop"),
             asyncio.create_task(self._guarded(self.relay.run), name=f"{service.name}-relay"),
             asyncio.create_task(self._keep_house(), name=f"{service.name}-house"),
@@ -140,6 +145,7 @@ class Running:
 
     async def stop(self) -> None:
         """End the loop and the relay between two transactions, give the partitions up, close the connections."""
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -163,6 +169,8 @@ class Running:
         except LogRestored as error:
             self._fail(str(error))
         except asyncio.CancelledError:
+            if not self._stopping:
+                self._fail("cancelled from within")
             raise
         except Exception as error:
             self._fail(f"{type(error).__name__}: {error}")
@@ -260,9 +268,15 @@ async def serve(service: Service, settings: Settings) -> int:
     if settings.clock == "driven":
         log.say(Log.CLOCK_DRIVEN)
     watcher = asyncio.create_task(_watch(running, server))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _handled)
     await server.serve()
     watcher.cancel()
     return 1 if running.failed or not server.started else 0
+
+
+def _handled(_number: int, _frame: object) -> None:
+    """uvicorn ends at a signal and then raises it again: that was all, and the exit code is ours."""
 
 
 async def _watch(running: Running, server: uvicorn.Server) -> None:

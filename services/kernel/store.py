@@ -84,15 +84,15 @@ class Outgoing(Struct, frozen=True):
     buyer: str
 
 
-async def connect_pool(dsn: str, service: str, size: int = 6) -> asyncpg.Pool:
-    """Connections with the service's schema as search path."""
+async def connect_pool(dsn: str, service: str, name: str, size: int = 6) -> asyncpg.Pool:
+    """Connections with the service's schema as search path. name: their `application_name`."""
     return await asyncpg.create_pool(
         dsn,
         min_size=1,
         max_size=size,
         timeout=5,
         command_timeout=30,
-        server_settings={"search_path": service, "application_name": f"carebus-{service}"},
+        server_settings={"search_path": service, "application_name": name},
     )
 
 

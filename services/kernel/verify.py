@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.envelope import Event
-from schemas.subjects import PARTITIONS, partition_filters
+from schemas.subjects import PARTITIONS, partition_filter
 from services.kernel import bus, store
 from services.kernel.history import history
 from services.kernel.inputs import decode_message
@@ -97,8 +97,7 @@ async def _partition(
 
 
 async def _log(nats: bus.Nats, partition: int) -> AsyncIterator[Event[Any]]:
-    filters = partition_filters(bus.ROOTS[bus.EVENTS], {partition})
-    async for msg in history(nats, bus.EVENTS, filters):
+    async for msg in history(nats, bus.EVENTS, partition_filter(bus.ROOTS[bus.EVENTS], {partition})):
         for item in decode_message(message_of(bus.EVENTS, msg), {}):
             if isinstance(item.input, Event):
                 yield item.input

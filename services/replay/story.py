@@ -114,9 +114,9 @@ class Story:
         """These fields of the state are so. key: of which story, where there are several."""
         state = self._slot(key).state
         found = [
-            line.replace(", decided ", ", found ")
+            line
             for name, value in expected.items()
-            for line in telling.unequal(name, value, getattr(state, name))
+            for line in telling.unequal(name, value, getattr(state, name), "found")
         ]
         if found:
             raise AssertionError(
@@ -226,7 +226,7 @@ class Story:
         for slot in self._slots:
             back = msgspec.json.decode(msgspec.json.encode(slot.state), type=type(slot.state))
             if back != slot.state:
-                lines = list(telling.unequal("", slot.state, back))
+                lines = list(telling.unequal("", slot.state, back, "read back"))
                 raise AssertionError(self._tell("the state does not come back from its row", lines))
 
     def _tell(self, what: str, found: Sequence[str], expected: Sequence[EventData | Any] | None = None) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from msgspec import NODEFAULT, Struct
-from msgspec.structs import fields
+from msgspec.structs import FieldInfo, fields
 
 from schemas.envelope import Event, Rejected
 from schemas.subjects import NO_BUYER
@@ -26,10 +26,9 @@ def shown(value: Any) -> str:
     """A value in one line; of a Struct only what differs from its defaults."""
     if isinstance(value, datetime):
         return clock(value)
-    if isinstance(value, tuple | list | set | frozenset):
-        inner = ", ".join(shown(one) for one in value)
-        left, right = ("[", "]") if isinstance(value, tuple | list) else ("{", "}")
-        return left + inner + right
+    for kind, left, right in ((tuple, "(", ")"), (list, "[", "]"), (set, "{", "}"), (frozenset, "{", "}")):
+        if isinstance(value, kind):
+            return left + ", ".join(shown(one) for one in value) + right
     if isinstance(value, dict):
         return "{" + ", ".join(f"{shown(key)}: {shown(one)}" for key, one in value.items()) + "}"
     if not isinstance(value, Struct):
@@ -37,9 +36,13 @@ def shown(value: Any) -> str:
     said = [
         f"{field.name}={shown(one)}"
         for field in fields(value)
-        if (one := getattr(value, field.name)) != field.default or field.default is NODEFAULT
+        if (one := getattr(value, field.name)) != _default(field)
     ]
     return f"{type(value).__name__}({', '.join(said)})"
+
+
+def _default(field: FieldInfo) -> Any:
+    return field.default if field.default_factory is NODEFAULT else field.default_factory()
 
 
 def differences(expected: Sequence[Any], decided: Sequence[Event[Any]]) -> list[str]:
@@ -68,16 +71,16 @@ def _unlike(expected: Any, event: Event[Any]) -> Iterable[str]:
                 yield from unequal(f"({name})", wanted, getattr(event, name))
 
 
-def unequal(path: str, expected: Any, found: Any) -> Iterable[str]:
-    """The fields in which two values differ, by path."""
+def unequal(path: str, expected: Any, found: Any, verb: str = "decided") -> Iterable[str]:
+    """The fields in which two values differ, by path. verb: what became of the found one."""
     if expected == found:
         return
     if isinstance(expected, Struct) and type(expected) is type(found):
         for field in fields(expected):
             inner = f"{path}.{field.name}" if path else field.name
-            yield from unequal(inner, getattr(expected, field.name), getattr(found, field.name))
+            yield from unequal(inner, getattr(expected, field.name), getattr(found, field.name), verb)
         return
-    yield f"{path + ': ' if path else ''}expected {shown(expected)}, decided {shown(found)}"
+    yield f"{path + ': ' if path else ''}expected {shown(expected)}, {verb} {shown(found)}"
 
 
 def decided_line(event: Event[Any]) -> str:

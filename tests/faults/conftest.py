@@ -17,11 +17,13 @@ def record(request: pytest.FixtureRequest) -> Record:
     """`await record(fault, point, seed, run(...))`: the run's line in the matrix, be it good or bad."""
 
     async def recorded(fault: str, point: str, seed: int, run: Awaitable[Run]) -> Run:
-        done: Run | None = None
+        properties = request.node.user_properties
         try:
             done = await run
-        finally:
-            request.node.user_properties.append((PROPERTY, Entry(fault, point, seed, done)))
+        except BaseException:
+            properties.append((PROPERTY, Entry(fault, point, seed, None)))
+            raise
+        properties.append((PROPERTY, Entry(fault, point, seed, done)))
         return done
 
     return recorded

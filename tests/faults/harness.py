@@ -12,7 +12,6 @@ from typing import Any
 import asyncpg
 
 from schemas.codec import decode
-from schemas.subjects import PARTITIONS
 from services.cli.servers import NatsServer
 from services.kernel import bus
 from services.kernel.history import history
@@ -25,7 +24,7 @@ from tests.faults.outside import Outside, connect
 from tests.faults.replicas import Replica
 from tests.faults.verdict import Traces, differences
 from tests.proxy import Proxy
-from tests.stack import is_settled, settings_for, until
+from tests.stack import is_settled, settings_for
 
 FACTS = 400
 RATE = 150.0
@@ -68,16 +67,9 @@ class World:
             await connection.close()
 
     async def ready(self) -> None:
-        """Wait until every service has taken all partitions once."""
-
-        async def taken() -> bool:
-            for service in SERVICES.values():
-                sql = f"SELECT count(*) FROM {service.name}.checkpoint WHERE epoch > 0"
-                if (await self.fetch(sql))[0][0] < PARTITIONS * len(service.streams):
-                    return False
-            return True
-
-        await until(taken, f"all services own their partitions (logs: {self.directory})")
+        """Wait until every replica has taken its share of the partitions."""
+        for replica in self.all:
+            await replica.owns()
 
     async def settled(self, total: int = 0) -> None:
         """Wait until the view has this many events, and all is handled and relayed. Raises TimeoutError.

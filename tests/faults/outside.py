@@ -18,6 +18,9 @@ AGAIN_S = 0.05
 PUBLISH_S = 1.0
 ANSWER_S = 2.0
 
+AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+"""What asyncpg raises while the server is away."""
+
 Fetch = Callable[[str], Awaitable[list[Any]]]
 
 _PROPOSED = "SELECT about FROM ex_ends.seen WHERE type = 'care.proposed'"
@@ -71,7 +74,7 @@ class Outside:
     async def _seen(self) -> list[Any]:
         try:
             return await self.fetch(_PROPOSED)
-        except (asyncpg.PostgresError, OSError):
+        except AWAY:
             return []
 
     async def _publish(self, push: Push) -> None:

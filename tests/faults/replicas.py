@@ -77,6 +77,14 @@ class Replica:
         await until(more, f"{self.service} ends (log: {self.log})", patience_s)
         return self.exits[-1]
 
+    async def owns(self) -> None:
+        """Wait until it has taken partitions."""
+
+        async def taken() -> bool:
+            return self.said("partitions_owned")
+
+        await until(taken, f"{self.service} owns partitions (log: {self.log})")
+
     def said(self, event: str) -> bool:
         """Whether the log has a line of this log event."""
         return f'"event":"{event}"' in self.log.read_text()

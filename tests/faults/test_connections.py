@@ -74,6 +74,6 @@ async def test_a_way_to_postgresql_that_is_gone_for_good_is_replaced_by_another(
 
         async def fault(world: World) -> None:
             await asyncio.sleep(0.7)
-            proxy.lose_open()
+            proxy.forget()
 
         await record("PostgreSQL connection cut", "for good, new ones pass", 1, run(world, 1, fault, facts=400))

@@ -13,22 +13,12 @@ from tests.examples.services import SERVICES
 from tests.faults.conftest import Record
 from tests.faults.harness import STALE_S, World, run, world_of
 from tests.faults.replicas import Replica
-from tests.stack import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.long]
 
 SEEDS = [1, 2, 3]
 BOTH = (*SERVICES, *SERVICES)
 """Two replicas of each service."""
-
-
-async def owns(replica: Replica) -> None:
-    """Wait until a replica has partitions."""
-
-    async def said() -> bool:
-        return replica.said("partitions_owned")
-
-    await until(said, f"{replica.service} owns partitions (log: {replica.log})")
 
 
 async def freeze(replicas: list[Replica], seconds: float) -> None:
@@ -48,7 +38,7 @@ async def test_a_second_replica_joins_and_leaves(
         await asyncio.sleep(draw.uniform(0.2, 0.6))
         second = [await world.start(service) for service in SERVICES]
         for replica in second:
-            await owns(replica)
+            await replica.owns()
         await asyncio.sleep(draw.uniform(0.1, 0.8))
         assert [await replica.stop() for replica in second] == [0, 0, 0], "they left in good order"
 
@@ -65,7 +55,7 @@ async def test_a_second_replica_joins_and_is_killed(
         await asyncio.sleep(draw.uniform(0.2, 0.6))
         second = [await world.start(service) for service in SERVICES]
         for replica in second:
-            await owns(replica)
+            await replica.owns()
         await asyncio.sleep(draw.uniform(0.1, 0.8))
         for replica in draw.choice((second, [replicas[0] for replicas in world.replicas.values()])):
             await replica.kill()

@@ -192,7 +192,8 @@ async def test_a_refused_fact_does_not_hold_up_its_neighbours_and_its_sender_is_
     async with stack_of([FACTS, ENDS], database.dsn, bus_url) as stack:
         notices = await stack.nats.subscribe(subjects.notice("shop", "s1"))
         good = {"fact": "paid", "order_id": "o1", "buyer": "b1", "time": NOW.isoformat()}
-        await stack.publish("shop", "s1", "order", [good, {**good, "fact": "stolen"}, {**good, "order_id": "o2"}], b"{")
+        push = [good, {**good, "fact": "stolen"}, {**good, "order_id": "o2"}]
+        await stack.publish("shop", "s1", "order", push, b"{")
         await stack.settled()
         rows = await stack.rows("SELECT type, about FROM ex_ends.seen ORDER BY place")
         assert sorted(tuple(row) for row in rows) == [

@@ -102,7 +102,8 @@ def test_a_lane_filter_is_the_lanes_subject_with_any_entity():
 
 def test_filters_of_shops_and_partitions():
     assert subjects.shop_filter("shop-1") == "evt.*.shop-1.>"
-    assert subjects.partition_filters("inbox", {11, 2}) == ["inbox.2.>", "inbox.11.>"]
+    assert subjects.partition_filter("inbox", {11}) == "inbox.11.>"
+    assert subjects.partition_filter("inbox", {11, 2}) == "inbox.>"
 
 
 def test_the_other_subjects():
