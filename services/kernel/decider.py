@@ -7,6 +7,8 @@ others go on.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
+import asyncpg
+
 from schemas.envelope import Event
 from schemas.ops import OpsMessageRefused
 from services.kernel import crash, parked, refold, store
@@ -103,14 +105,11 @@ class Decider:
         await self.policies.guard(connection)
         rows = await parked.lane_rows(connection, lane, REDRIVE + 1)
         work, done = Work(), list[int]()
+        work.blocked = await parked.blocked_lanes(connection, {row["partition"] for row in rows})
         failed: tuple[int, str, str] | None = None
         for row in rows[:REDRIVE]:
-            items = (
-                []
-                if row["stream"] == parked.TICK
-                else parts(decode(parked.message_of(row)), row["part"], whole=row["status"] == "retry")
-            )
-            failed = await self._again(connection, work, items, row["id"])
+            items = [] if row["stream"] == parked.TICK else parts(decode(parked.message_of(row)), row["part"])
+            failed = await self._again(connection, work, items, row)
             if failed:
                 break
             done.append(row["id"])
@@ -121,14 +120,18 @@ class Decider:
         return {row["partition"] for row in rows}
 
     async def _again(
-        self, connection: Connection, work: Work, items: Sequence[Item], row: int
+        self, connection: Connection, work: Work, items: Sequence[Item], row: asyncpg.Record
     ) -> tuple[int, str, str] | None:
+        """One parked message; why it failed again. The facts of one that had not translated are taken as new ones."""
         for item in items:
             found = self._stories.of(item)
             if isinstance(found, list):
                 await self._load(connection, work, {key for key in found if key not in work.rows})
-            if failed := self._stories.again(work, item, found):
-                return row, *failed
+            if item.part != row["part"]:
+                if refused := self._stories.take(work, item, found):
+                    say_parked(item, refused.reason, self._log, self._metrics)
+            elif failed := self._stories.again(work, item, found):
+                return row["id"], *failed
         return None
 
     async def lock(self, connection: Connection, keys: Collection[StoryKey]) -> dict[StoryKey, Row]:

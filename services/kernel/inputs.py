@@ -9,10 +9,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.codec import DecodeError, UnknownType, decode
+from schemas.policy import PolicyChanged
 from schemas.subjects import NO_BUYER, InboxSubject, SubjectError, parse_event, parse_inbox
 from services.kernel import bus
+from services.kernel.policy import PolicyError, from_event
 from services.kernel.process import Fact, Input
 from services.kernel.reader import Message
+
+WHOLE = -1
+"""The `part` of an INBOX message that did not translate at all."""
 
 
 class RawFact(Struct, frozen=True):
@@ -43,7 +48,7 @@ Decode = Callable[[Message], "list[Item]"]
 class Item(Struct, frozen=True, kw_only=True):
     """One input with its message, or why there is none.
 
-    part: the fact's number within an INBOX message. lane: (shop, buyer) from the subject.
+    part: the fact's number within an INBOX message, or WHOLE. lane: (shop, buyer) from the subject.
     skipped: of no concern here. aside: a failure that blocks nobody.
     """
 
@@ -89,9 +94,12 @@ def _event(message: Message) -> list[Item]:
             raise DecodeError(f"shop, buyer: the event's are not those of its subject {message.subject!r}")
     except UnknownType:
         return []
-    except DecodeError as error:
+        if isinstance(event.data, PolicyChanged):
+            from_event(event.data)
+    except (DecodeError, PolicyError) as error:
         reason, detail = failure_of(error)
-        return [Item(message=message, partition=partition, lane=lane, reason=reason, detail=detail)]
+        aside = isinstance(error, PolicyError)  # the policy before it stays in force; nobody waits
+        return [Item(message=message, partition=partition, lane=lane, reason=reason, detail=detail, aside=aside)]
     return [Item(message=message, partition=partition, lane=lane, input=event)]
 
 
@@ -109,7 +117,7 @@ def _facts(message: Message, sources: Mapping[str, Source]) -> list[Item]:
         translated: Sequence[Fact[Any] | Refused] = list(translate(raw))
     except Exception as error:
         reason, detail = failure_of(error)
-        return [_aside(message, partition, place, 0, reason, detail)]
+        return [_aside(message, partition, place, WHOLE, reason, detail)]
     return [
         _aside(message, partition, place, number, fact.reason, "", fact.field)
         if isinstance(fact, Refused)

@@ -67,7 +67,8 @@ SELECT * FROM parked WHERE shop = $1 AND buyer = $2 AND key = $3 AND status <> '
 ORDER BY id LIMIT $4
 """
 _UNPARK = "DELETE FROM parked WHERE id = ANY($1::bigint[])"
-_FAIL = "UPDATE parked SET status = 'failed', reason = $2, detail = $3, code = $4 WHERE id = $1"
+_FAIL = "UPDATE parked SET status = $5, reason = $2, detail = $3, code = $4 WHERE id = $1"
+_CALM = "UPDATE parked SET status = $4 WHERE shop = $1 AND buyer = $2 AND key = $3 AND status = 'retry'"
 _AGAIN = "UPDATE parked SET status = 'retry' WHERE id = $1"
 _UNBLOCK = """
 DELETE FROM blocked b WHERE shop = $1 AND buyer = $2 AND behind = $3
@@ -105,7 +106,7 @@ async def park(connection: Connection, parked: Iterable[Parked], code: str) -> N
             p.message.payload,
             p.status,
             p.reason.replace("\0", "\\0"),
-            p.detail.replace("\0", "\\0")[-MAX_DETAIL:],
+            _kept(p.detail),
             code,
         )
         for p in rows
@@ -134,11 +135,16 @@ async def settle(
     more: int | None,
     code: str,
 ) -> None:
-    """After a lane was played: forget what succeeded, note what failed again, or go on with `more` next time."""
+    """After a lane was played: forget what succeeded, note what failed again, or go on with `more` next time.
+
+    What failed again waits for another word of an operator, and so does the rest of its lane.
+    """
     await connection.execute(_UNPARK, list(done))
     if failed:
         row, reason, detail = failed
-        await connection.execute(_FAIL, row, reason, detail[-MAX_DETAIL:], code)
+        status = "failed" if lane[1] != NO_BUYER or lane[2] else "aside"
+        await connection.execute(_FAIL, row, reason.replace("\0", "\\0"), _kept(detail), code, status)
+        await connection.execute(_CALM, *lane, status)
     elif more is not None:
         await connection.execute(_AGAIN, more)
     await connection.execute(_UNBLOCK, *lane)
@@ -181,6 +187,10 @@ def _parked(
         reason=reason,
         detail=detail,
     )
+
+
+def _kept(detail: str) -> str:
+    return detail.replace("\0", "\\0")[-MAX_DETAIL:]
 
 
 def kind_of(reason: str) -> str:

@@ -15,7 +15,7 @@ from schemas.ops import OpsMessageRefused
 from schemas.policy import PolicyChanged
 from schemas.subjects import NO_BUYER
 from services.kernel import ids, parked
-from services.kernel.inputs import Item, failure_of
+from services.kernel.inputs import WHOLE, Item, failure_of
 from services.kernel.parked import Lane, Parked, park_failed, park_waiting
 from services.kernel.process import PolicyInForce, Process, Slot, Tick, fire_before, handle, story_of
 from services.kernel.reader import Message
@@ -156,10 +156,9 @@ def is_policy(item: Item) -> bool:
     return isinstance(item.input, Event) and isinstance(item.input.data, PolicyChanged)
 
 
-def parts(items: Sequence[Item], part: int, *, whole: bool) -> list[Item]:
-    """Of an INBOX message the one fact that was parked; `whole`: of one that did not translate, all of them."""
-    one = [item for item in items if item.part == part]
-    return list(items) if whole and part == 0 and not one else one
+def parts(items: Sequence[Item], part: int) -> list[Item]:
+    """Of an INBOX message the one fact that was parked; of one that did not translate at all, every fact."""
+    return [item for item in items if WHOLE in (part, item.part) or item.part == part]
 
 
 def _waits(work: Work, item: Item, found: Sequence[StoryKey]) -> Lane | None:

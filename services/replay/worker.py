@@ -20,7 +20,7 @@ from services.kernel.parked import Lane, Parked
 from services.kernel.process import PolicyInForce, Process, Slot, beginning, handle, with_due
 from services.kernel.service import Service
 from services.kernel.store import Connection, Outgoing, Row, StoryKey, outgoing, story_partition
-from services.kernel.work import Stories, Work, is_policy, parts
+from services.kernel.work import Failure, Stories, Work, is_policy, parts
 
 Asks = Callable[[datetime, StoryKey], None]
 """Told of every new fire instant of a story."""
@@ -101,9 +101,10 @@ class Worker:
         """Play a parked message and those of its lane again, in order, up to the first that fails again."""
         lane = row.parked.lane
         for kept in [k for k in self.kept if k is row or (k.parked.lane == lane and k.parked.status != "aside")]:
-            if failure := self._again(kept.parked, whole=kept is row):
+            if failure := self._again(kept.parked):
                 reason, detail = failure
-                kept.parked = replace(kept.parked, status="failed", reason=reason, detail=detail)
+                status = "aside" if kept.parked.status == "aside" else "failed"
+                kept.parked = replace(kept.parked, status=status, reason=reason, detail=detail)
                 break
             self.kept.remove(kept)
         self._commit()
@@ -131,11 +132,14 @@ class Worker:
                 self._work.slots[key] = with_due(self.processes[key[0]], row.slot, event.recordedtime, force)
         self._commit()
 
-    def _again(self, kept: Parked, *, whole: bool) -> tuple[str, str] | None:
+    def _again(self, kept: Parked) -> Failure | None:
         if kept.message.stream == parked.TICK:
             return None
-        for item in parts(decode_message(kept.message, self.service.sources), kept.part, whole=whole):
-            if failure := self._stories.again(self._work, item, self._stories.of(item)):
+        for item in parts(decode_message(kept.message, self.service.sources), kept.part):
+            found = self._stories.of(item)
+            if item.part != kept.part:
+                self._stories.take(self._work, item, found)
+            elif failure := self._stories.again(self._work, item, found):
                 return failure
         return None
 

@@ -284,6 +284,18 @@ PARKED = [
         parked=[PAID_FAILED, WAITING, WAITING],  # the last is what the first decided, read back
     ),
     Case(
+        name="a retry of a later failure plays the lane from its first and rests where that fails",
+        steps=[
+            Break("reminder o1"),
+            now("paid", "o1", "10:00:00"),
+            NOT_AN_EVENT,
+            Retry("ex_remind", 1),
+            now("paid", "o2", "10:02:00", "b2"),
+        ],
+        reminders=[thanks("10:02:00", "o2", "b2")],
+        parked=[PAID_FAILED, ("b1", "", "failed", "DecodeError")],
+    ),
+    Case(
         name="the tick of a blocked lane waits",
         steps=[
             now("placed", "o1", "10:00:00"),
@@ -379,6 +391,25 @@ INBOX = [
         facts=["b1 10:00:01 order.paid o1"],
         reminders=[thanks("10:00:01")],
         parked=[("-", "", "aside", "DecodeError")],
+    ),
+    Case(
+        name="a refused fact that is played again in vain stays aside",
+        steps=[push("10:00:00", {"fact": "dreamt"}), Retry("ex_facts"), now("paid", "o1", "10:00:01")],
+        facts=["b1 10:00:01 order.paid o1"],
+        reminders=[thanks("10:00:01")],
+        parked=[("-", "", "aside", "fact 0")],
+    ),
+    Case(
+        name="the facts of a message that did not translate are taken one by one when its source is mended",
+        steps=[
+            Break("source"),
+            push("10:00:00", said("paid"), {"fact": "dreamt"}, said("paid", "o2")),
+            Mend(),
+            Retry("ex_facts"),
+        ],
+        facts=["b1 10:00:00 order.paid o1", "b1 10:00:00 order.paid o2"],
+        reminders=[thanks("10:00:00"), thanks("10:00:00", "o2")],
+        parked=[("-", "", "aside", "fact 1")],
     ),
     Case(
         name="a message of a source that nobody has is passed over",

@@ -34,13 +34,10 @@ def in_memory(case: Case) -> Seen:
             case Mend():
                 broken.clear()
             case Retry():
-                memory.retry(
-                    next(
-                        kept
-                        for kept in memory.parked
-                        if kept.service == step.service and kept.parked.status != "waiting"
-                    )
-                )
+                retryable = [
+                    kept for kept in memory.parked if kept.service == step.service and kept.parked.status != "waiting"
+                ]
+                memory.retry(retryable[step.number])
             case Stop() | Start():
                 pass  # nothing runs between two steps, so nothing can be missed
     return seen(memory.log, memory.slots, [_parked(kept) for kept in memory.parked], answers)

@@ -79,7 +79,7 @@ class _Driver:
             case Mend():
                 self._broken.clear()
             case Retry():
-                await self._retry(step.service)
+                await self._retry(step)
             case Stop():
                 await stack.stop(step.service)
             case Start():
@@ -89,10 +89,12 @@ class _Driver:
         headers = {RECORDED_HEADER: max(at, self._hand).isoformat()}
         await self._stack.nats.jetstream().publish(subject, payload, headers=headers)
 
-    async def _retry(self, service: str) -> None:
-        await self._stack.connection.execute(f"SET search_path = {service}")
-        row = await self._stack.connection.fetchval("SELECT min(id) FROM parked WHERE status IN ('failed', 'aside')")
-        assert await parked.ask_retry(self._stack.connection, row)
+    async def _retry(self, step: Retry) -> None:
+        rows = await self._stack.rows(
+            f"SELECT id FROM {step.service}.parked WHERE status IN ('failed', 'aside') ORDER BY id"
+        )
+        await self._stack.connection.execute(f"SET search_path = {step.service}")
+        assert await parked.ask_retry(self._stack.connection, rows[step.number]["id"])
 
     async def _pass(self, target: datetime) -> None:
         """Let every tick up to and including `target` fire, one instant after the other."""

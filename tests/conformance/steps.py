@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 from schemas.codec import about
 from schemas.commands.care_notifier import CancelCare
 from schemas.envelope import Actor, Command, Event
+from services.kernel.inputs import RawFact, Source
 from services.kernel.process import Process, Slot, Tick
 from services.kernel.service import Service
 from services.replay.telling import clock
@@ -55,7 +56,7 @@ class Wait(Struct, frozen=True):
 
 
 class Break(Struct, frozen=True):
-    """From here on a process raises on this order; on `tick`: on every tick."""
+    """From here on something raises: `reminder o1` on this order, `reminder tick` on every tick, `source` on all."""
 
     what: str
 
@@ -65,9 +66,10 @@ class Mend(Struct, frozen=True):
 
 
 class Retry(Struct, frozen=True):
-    """Play the service's first failed or refused message, and what waits behind it, again."""
+    """Play one of the service's failed or refused messages, and its lane, again; by default the first."""
 
     service: str
+    number: int = 0
 
 
 class Stop(Struct, frozen=True):
@@ -140,7 +142,20 @@ def breakable() -> tuple[list[Service], set[str]]:
 
 
 def _service(service: Service, broken: set[str]) -> Service:
-    return structs.replace(service, processes=[_process(process, broken) for process in service.processes])
+    return structs.replace(
+        service,
+        processes=[_process(process, broken) for process in service.processes],
+        sources={name: _source(source, broken) for name, source in service.sources.items()},
+    )
+
+
+def _source(source: Source, broken: set[str]) -> Source:
+    def raising(raw: RawFact) -> Iterable[Any]:
+        if "source" in broken:
+            raise LookupError("the source is broken")
+        return source(raw)
+
+    return raising
 
 
 def _process(process: Process, broken: set[str]) -> Process:

@@ -156,7 +156,7 @@ def test_a_command_whose_story_only_a_database_knows_must_name_it() -> None:
         spec = CommandSpec(name="cancel_care", data=CancelCare, process="reminder", locate=locate)
         memory = Memory([REMIND])
         memory.append(event(OrderPaid(order_id="o1", paid_fen=1)))
-        with pytest.raises(NeedsDatabase, match="cancel_care: .*; say story="):
+        with pytest.raises(NeedsDatabase, match=r"cancel_care: .*; say story="):
             memory.command("ex_remind", spec, cancel())
         assert isinstance(memory.command("ex_remind", spec, cancel(), story=("s1", "b1", "b1")), Accepted)
 
@@ -167,14 +167,14 @@ class Later:
 
 
 def test_a_command_of_an_unknown_name_is_an_error_of_the_caller() -> None:
-    with pytest.raises(KeyError, match="ex_remind.dream"):
+    with pytest.raises(KeyError, match=r"ex_remind\.dream"):
         Memory([REMIND]).command("ex_remind", "dream", cancel())
 
 
 def test_a_command_that_is_not_of_the_contract_is_rejected_with_its_field() -> None:
     answer = Memory([REMIND]).command("ex_remind", "cancel_care", cancel(command_id=""))
     assert isinstance(answer, Rejected)
-    assert (answer.code, answer.field) == ("invalid_field", "$.command_id")
+    assert (answer.code, answer.field) == ("invalid_field", "command_id")
 
 
 def test_a_command_that_breaks_is_answered_and_may_come_again() -> None:

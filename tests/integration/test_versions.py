@@ -1,0 +1,102 @@
+"""A process of a new version folds its stories anew; one that meets a newer state gives the partition up."""
+
+from typing import Any
+
+import pytest
+from msgspec import Struct
+from msgspec.structs import replace
+
+from schemas.order import OrderPaid
+from schemas.subjects import partition
+from tests.databases import Database
+from tests.examples import reminder
+from tests.examples.services import REMIND, prepare
+from tests.integration.test_poison import paid, put
+from tests.stack import Stack, stack_of, until
+
+pytestmark = pytest.mark.integration
+
+
+class Counted(Struct, frozen=True):
+    """The state of version 2: another shape altogether."""
+
+    orders: tuple[str, ...] = ()
+    proposed: int = 0
+
+
+def evolve(state: Counted, event: Any) -> Counted:
+    if isinstance(event.data, OrderPaid):
+        return replace(state, orders=(*state.orders, event.data.order_id))
+    return replace(state, proposed=state.proposed + 1)
+
+
+def decide(state: Counted, cause: Any, now: Any, policy: Any) -> Any:
+    return ()
+
+
+SECOND = replace(
+    REMIND,
+    processes=[
+        replace(
+            REMIND.processes[0],
+            version=2,
+            state=Counted,
+            evolve=evolve,
+            decide=decide,
+            due=lambda state, policy: None,
+        )
+    ],
+    commands=[],
+)
+
+
+async def settled_state(stack: Stack, key: str, inputs: int) -> Any:
+    async def there() -> Any:
+        rows = await stack.rows("SELECT * FROM ex_remind.state WHERE key = $1 AND inputs >= $2", key, inputs)
+        return rows and not await stack.rows("SELECT 1 FROM ex_remind.outbox") and rows[0]
+
+    return await until(there, f"{key} has {inputs} inputs")
+
+
+async def test_a_new_version_folds_the_story_anew_from_the_log(database: Database, bus_url: str) -> None:
+    await prepare(database.dsn)
+    async with stack_of([REMIND], database.dsn, bus_url) as stack:
+        for order in ("o1", "o2"):
+            await put(stack, paid(order, "b1"))
+        await settled_state(stack, "b1", 4)
+        await stack.settled()
+        await stack.stop(REMIND.name)
+        await stack.start(SECOND)
+        await put(stack, paid("o3", "b1"))
+        row = await settled_state(stack, "b1", 5)
+        assert (row["version"], row["decided"], row["reread"]) == (2, 2, 2)
+        assert row["state"] == b'{"orders":["o1","o2","o3"],"proposed":2}'
+        assert "state_refolded" in stack.logs[REMIND.name].getvalue()
+
+
+async def test_a_newer_state_makes_a_replica_give_the_partition_up(database: Database, bus_url: str) -> None:
+    await prepare(database.dsn)
+    async with stack_of([REMIND], database.dsn, bus_url) as stack:
+        await put(stack, paid("o1", "b1"))
+        row = await settled_state(stack, "b1", 2)
+        await stack.settled()
+        await stack.rows("UPDATE ex_remind.state SET version = 9")
+        await put(stack, paid("o2", "b1"))
+
+        async def given_up() -> bool:
+            return "state_newer" in stack.logs[REMIND.name].getvalue()
+
+        await until(given_up, "the partition is given up")
+        (kept,) = await stack.rows("SELECT state, inputs FROM ex_remind.state")
+        assert (kept["state"], kept["inputs"]) == (row["state"], row["inputs"])
+        told = await stack.command(
+            "ex_remind", "cancel_care", command_id="c1", data={"care_id": "b1:payment_thanks:o1"}
+        )
+        assert told["code"] == "unavailable"
+        other = next(f"x{n}" for n in range(100) if _partition(f"x{n}") != row["partition"])
+        await put(stack, paid("o9", other))
+        await settled_state(stack, other, 2)
+
+
+def _partition(buyer: str) -> int:
+    return partition("s1", buyer)
