@@ -92,10 +92,10 @@ def _event(message: Message) -> list[Item]:
         event = decode(message.payload, seq=message.seq, recordedtime=message.recorded)
         if (event.shop, event.buyer) != lane:
             raise DecodeError(f"shop, buyer: the event's are not those of its subject {message.subject!r}")
-    except UnknownType:
-        return []
         if isinstance(event.data, PolicyChanged):
             from_event(event.data)
+    except UnknownType:
+        return []
     except (DecodeError, PolicyError) as error:
         reason, detail = failure_of(error)
         aside = isinstance(error, PolicyError)  # the policy before it stays in force; nobody waits

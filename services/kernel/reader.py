@@ -213,4 +213,6 @@ def _fields(reply: str) -> list[str]:
 
 
 def _partition(subject: str) -> int:
-    return int(subject.split(".", 2)[1])
+    """The partition that a subject names; -1, which nobody owns, for one that is not of the grammar."""
+    token = subject.split(".", 2)[1]
+    return int(token) if token.isascii() and token.isdecimal() else -1
