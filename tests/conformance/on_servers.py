@@ -147,7 +147,7 @@ class _Driver:
         stack = self._stack
         log = [
             item.input
-            async for msg in history(stack.nats, bus.EVENTS, ["evt.>"])
+            async for msg in history(stack.nats, bus.EVENTS, "evt.>")
             for item in decode_message(message_of(bus.EVENTS, msg), {})
             if isinstance(item.input, Event)
         ]

@@ -89,7 +89,7 @@ class World:
     async def traces(self) -> Traces:
         log = [
             decode(message.payload, seq=message.seq, recordedtime=message.recorded)
-            async for msg in history(self.outside.client, bus.EVENTS, ["evt.>"])
+            async for msg in history(self.outside.client, bus.EVENTS, "evt.>")
             for message in [message_of(bus.EVENTS, msg)]
         ]
         info = await bus.request(self.outside.client, f"STREAM.INFO.{bus.EVENTS}", {})
