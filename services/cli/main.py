@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import contract, verify
+from services.cli import contract, parked, verify
 
 app = typer.Typer(
     help="CareBus: the care desk of online shops on an event log.",
@@ -12,6 +12,7 @@ app = typer.Typer(
 )
 app.command(name="contract")(contract.contract)
 app.command(name="verify")(verify.verify)
+app.add_typer(parked.app, name="parked")
 
 
 @app.callback()

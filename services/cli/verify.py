@@ -1,7 +1,6 @@
 """`carebus verify`: is every stored state the fold of the log?"""
 
 import asyncio
-import importlib
 from typing import Annotated
 
 import asyncpg
@@ -10,6 +9,7 @@ import nats
 import typer
 from nats.errors import Error as NatsError
 
+from services.cli.target import failure, service_named
 from services.kernel import bus
 from services.kernel.service import Service
 from services.kernel.settings import Settings, SettingsError, read_settings
@@ -29,9 +29,9 @@ def verify(
     Exit status: 0 all equal or repaired, 1 something differs, 2 it could not be verified.
     """
     try:
-        found = asyncio.run(_verify(_service(service), read_settings(), repair=repair, as_json=as_json))
+        found = asyncio.run(_verify(service_named(service), read_settings(), repair=repair, as_json=as_json))
     except SettingsError as error:
-        raise _failure(str(error)) from None
+        raise failure(str(error)) from None
     if not as_json:
         typer.echo(f"{found} differ" if found else "every state is the fold of the log")
     raise typer.Exit(1 if found and not repair else 0)
@@ -51,7 +51,7 @@ async def _verify(service: Service, settings: Settings, *, repair: bool, as_json
             await client.close()
     except (bus.BusError, NatsError, asyncpg.PostgresError, *TRANSIENT) as error:
         servers = f"{safe_url(settings.nats_url)}, {safe_url(settings.postgres_dsn)}"
-        raise _failure(f"{service.name} cannot be verified ({servers}): {type(error).__name__}: {error}") from None
+        raise failure(f"{service.name} cannot be verified ({servers}): {type(error).__name__}: {error}") from None
     return found
 
 
@@ -59,19 +59,3 @@ def _line(difference: Difference) -> str:
     d = difference
     end = "repaired" if d.repaired else "run with --repair"
     return f"partition {d.partition}  {d.process}  shop {d.shop}  buyer {d.buyer}  key {d.key}: {d.what} differs; {end}"
-
-
-def _service(name: str) -> Service:
-    module, _, attribute = name.partition(":")
-    try:
-        service = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError):
-        service = None
-    if not isinstance(service, Service):
-        raise _failure(f"{name!r} is no service: give MODULE:NAME of a Service")
-    return service
-
-
-def _failure(line: str) -> typer.Exit:
-    typer.echo(line, err=True)
-    return typer.Exit(2)

@@ -10,6 +10,7 @@ from typing import Literal
 import asyncpg
 from msgspec import Struct
 
+from schemas.envelope import Event
 from schemas.subjects import NO_BUYER
 from services.kernel.inputs import Item
 from services.kernel.metrics import Metrics
@@ -200,11 +201,15 @@ def kind_of(reason: str) -> str:
 
 def say_parked(item: Item, reason: str, log: Logger, metrics: Metrics) -> None:
     metrics.parked.labels(kind_of(reason)).inc()
+    event = item.input if isinstance(item.input, Event) else None
     log.say(
         Log.MESSAGE_PARKED,
         stream=item.message.stream,
         partition=item.partition,
         shop=item.lane[0],
         seq=item.message.seq,
+        type=event.data.TYPE if event else None,
+        correlation=event.correlationid if event else None,
+        causation=event.causationid if event else None,
         reason=kind_of(reason),
     )

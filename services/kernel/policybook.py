@@ -62,6 +62,7 @@ class PolicyBook:
         In one transaction, alone: no other decides under the old policy once this is committed.
         """
         await connection.execute(_ALONE)
+        self._mark = -1  # whatever becomes of this transaction, `guard` reads the table again
         data = event.data
         raw = msgspec.json.encode(data.values)
         if not await connection.fetchval(_PUT, event.shop, data.version, data.digest, raw):

@@ -535,6 +535,21 @@ POLICY = [
         reminders=["b1 10:15:00 care.proposed unpaid_soft:o1"],
     ),
     Case(
+        name="a policy that cannot be used is set aside and the one before it stays",
+        steps=[
+            policy("09:00:00", 900),
+            log(
+                "09:10:00",
+                PolicyChanged(shop="s1", version=2, digest="0" * 64, values={"care": {"kinds": "all"}}),
+                buyer=subjects.NO_BUYER,
+            ),
+            now("placed", "o1", "10:00:00"),
+            Wait(at("12:00:00")),
+        ],
+        reminders=["b1 10:15:00 care.proposed unpaid_soft:o1"],
+        parked=[("-", "", "aside", "PolicyError")],
+    ),
+    Case(
         name="a buyer's events are decided under the policy that was in force when they were recorded",
         steps=[
             log("10:00:00", PLACED),

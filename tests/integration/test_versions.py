@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from schemas.order import OrderPaid
 from schemas.subjects import partition
 from tests.databases import Database
-from tests.examples import reminder
 from tests.examples.services import REMIND, prepare
 from tests.integration.test_poison import paid, put
 from tests.stack import Stack, stack_of, until
