@@ -108,7 +108,7 @@ class Relay:
             last: int = await self._pool.fetchval(_LAST_ID)
             self._suspect_until |= dict.fromkeys(self._taken, last)
             self._taken.clear()
-        rows = _bounded(await self._pool.fetch(_SELECT, list(owned), BATCH))
+        rows = bounded(await self._pool.fetch(_SELECT, list(owned), BATCH))
         if not rows:
             self._metrics.outbox(0, 0.0)
             return 0
@@ -184,7 +184,7 @@ class Relay:
         self._log.say(Log.OUTBOX_RECONCILED, count=len(suspects), dropped=len(done), seq=start)
 
 
-def _bounded(rows: Sequence[asyncpg.Record]) -> Sequence[asyncpg.Record]:
+def bounded(rows: Sequence[asyncpg.Record]) -> Sequence[asyncpg.Record]:
     """The first rows that together stay below BATCH_BYTES; at least one."""
     total = 0
     for count, row in enumerate(rows):

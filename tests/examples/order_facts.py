@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from schemas.envelope import Event
+from schemas.envelope import Event, EventData
 from schemas.order import OrderClosed, OrderPaid, OrderPlaced, OrderShipped, OrderSigned
 from schemas.review import ReviewPosted
 from services.kernel.inputs import RawFact, Refused
@@ -90,7 +90,11 @@ def _name(data: object) -> str:
             return type(data).__name__
 
 
-def _event(said: Statement) -> object:
+def _rating(score: int) -> Literal["good", "neutral", "bad"]:
+    return "good" if score >= 4 else "neutral" if score == 3 else "bad"
+
+
+def _event(said: Statement) -> EventData:
     match said.fact:
         case "placed":
             return OrderPlaced(
@@ -111,5 +115,4 @@ def _event(said: Statement) -> object:
         case "closed":
             return OrderClosed(order_id=said.order_id, reason="cancelled", paid=False)
         case "reviewed":
-            rating = "good" if said.score >= 4 else "neutral" if said.score == 3 else "bad"
-            return ReviewPosted(review_id=said.id, order_id=said.order_id, rating=rating, score=said.score)
+            return ReviewPosted(review_id=said.id, order_id=said.order_id, rating=_rating(said.score), score=said.score)

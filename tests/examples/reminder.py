@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from schemas.care import CareProposed, CareSuppressed
+from schemas.care import CareKind, CareProposed, CareSuppressed
 from schemas.commands.care_notifier import CancelCare
 from schemas.envelope import Command, Event, Rejected
 from schemas.order import OrderClosed, OrderPaid, OrderPlaced
@@ -98,7 +98,7 @@ def _settled(reminder: Reminder, order: str) -> Reminder:
     return replace(reminder, waiting={o: t for o, t in reminder.waiting.items() if o != order})
 
 
-def _proposal(care: str, kind: str, order: str, now: datetime, expires_s: int) -> CareProposed:
+def _proposal(care: str, kind: CareKind, order: str, now: datetime, expires_s: int) -> CareProposed:
     return CareProposed(
         care_id=care,
         kind=kind,

@@ -8,18 +8,18 @@ import msgspec
 import pytest
 from msgspec import Struct, structs
 
+from schemas.agent import AgentResumed, AgentSignedOut
 from schemas.codec import EncodeError
 from schemas.commands.care_notifier import CancelCare
-from schemas.envelope import Accepted, Actor, Command, Event, Rejected
+from schemas.envelope import Actor, Command, Event
 from schemas.order import OrderClosed, OrderPaid, OrderPlaced
+from schemas.subjects import NO_BUYER
 from schemas.subjects import event as event_subject
-from services.kernel.commands import CommandSpec
-from services.kernel.policy import default_policy, load
-from services.kernel.process import Emit, Process, Tick, process_of
+from services.kernel.policy import changed, default_policy, load
+from services.kernel.process import Emit, Process, Tick
 from services.kernel.service import Service
 from services.replay.given import at, event
 from services.replay.memory import INSTANT, Memory
-from services.replay.worker import NeedsDatabase
 from tests.examples import reminder
 from tests.examples.services import ENDS, FACTS, REMIND
 
@@ -60,7 +60,7 @@ def test_what_a_tick_decides_has_its_instant_and_is_recorded_a_microsecond_later
     memory = Memory([REMIND])
     memory.append(event(PLACED), at("10:00:00"))
     assert memory.next_due == at("10:00:00") + AFTER
-    memory.advance(memory.next_due)
+    memory.advance(at("10:00:00") + AFTER)
     assert (memory.log[-1].time, memory.log[-1].recordedtime) == (
         at("10:00:00") + AFTER,
         at("10:00:00") + AFTER + INSTANT,
@@ -126,6 +126,14 @@ def test_a_policy_may_be_given_for_all_shops() -> None:
     assert memory.next_due == at("10:01:00")
 
 
+def test_a_policy_change_of_another_shop_leaves_a_due_where_it_is() -> None:
+    memory = Memory([REMIND])
+    memory.append(event(PLACED), at("10:00:00"))
+    shorter = changed("s2", load([("shop", b"[care.kinds.unpaid_soft]\nafter_s = 60")]), None, 1)
+    memory.append(event(shorter, shop="s2", buyer=NO_BUYER))
+    assert memory.slots["reminder", "s1", "b1", "b1"].fire == at("10:00:00") + AFTER
+
+
 def test_senders_are_told_of_what_was_refused() -> None:
     memory = Memory([FACTS])
     memory.publish("shop", "s1", "order", [{"fact": "dreamt"}], at("10:00:00"))
@@ -143,54 +151,6 @@ def test_a_refused_fact_plays_when_its_source_is_mended() -> None:
     memory.retry(memory.parked[0])
     assert types(memory) == ["ops.message_refused", "order.paid", "order.closed"]
     assert memory.parked == []
-
-
-def test_a_command_whose_story_only_a_database_knows_must_name_it() -> None:
-    async def asks(connection: Any, command: Any) -> Any:
-        return await connection.fetchval("SELECT 1")
-
-    async def waits(connection: Any, command: Any) -> Any:
-        await Later()
-
-    for locate in (asks, waits):
-        spec = CommandSpec(name="cancel_care", data=CancelCare, process="reminder", locate=locate)
-        memory = Memory([REMIND])
-        memory.append(event(OrderPaid(order_id="o1", paid_fen=1)))
-        with pytest.raises(NeedsDatabase, match=r"cancel_care: .*; say story="):
-            memory.command("ex_remind", spec, cancel())
-        assert isinstance(memory.command("ex_remind", spec, cancel(), story=("s1", "b1", "b1")), Accepted)
-
-
-class Later:
-    def __await__(self) -> Any:
-        yield
-
-
-def test_a_command_of_an_unknown_name_is_an_error_of_the_caller() -> None:
-    with pytest.raises(KeyError, match=r"ex_remind\.dream"):
-        Memory([REMIND]).command("ex_remind", "dream", cancel())
-
-
-def test_a_command_that_is_not_of_the_contract_is_rejected_with_its_field() -> None:
-    answer = Memory([REMIND]).command("ex_remind", "cancel_care", cancel(command_id=""))
-    assert isinstance(answer, Rejected)
-    assert (answer.code, answer.field) == ("invalid_field", "command_id")
-
-
-def test_a_command_that_breaks_is_answered_and_may_come_again() -> None:
-    broken: list[Exception] = [LookupError("no such rung")]
-
-    def decide(state: Any, cause: Any, now: datetime, policy: Any) -> Iterable[Any]:
-        if isinstance(cause, Command) and broken:
-            raise broken.pop()
-        return reminder.decide(state, cause, now, policy)
-
-    process = structs.replace(process_of(reminder), decide=decide)
-    memory = Memory([structs.replace(REMIND, processes=[process])])
-    memory.append(event(OrderPaid(order_id="o1", paid_fen=1)))
-    first, second = (memory.command("ex_remind", "cancel_care", cancel()) for _ in range(2))
-    assert (getattr(first, "code", ""), type(second)) == ("internal_error", Accepted)
-    assert [str(error) for error in memory.errors] == ["no such rung"]
 
 
 class Alarm(Struct, frozen=True):
@@ -257,3 +217,49 @@ def test_what_a_tick_tells_another_service_is_handled_before_the_next_instant() 
         ("order.closed", "b3"),
         ("order.paid", "b2"),
     ]
+
+
+class Count(Struct, frozen=True):
+    seen: int = 0
+
+
+def counting(name: str, key: Any, broken: set[str]) -> Process:
+    """Counts what it hears; raises about an agent that is broken."""
+
+    def decide(state: Count, cause: Any, now: datetime, policy: Any) -> Iterable[Any]:
+        if cause.data.agent_id in broken:
+            raise LookupError(cause.data.agent_id)
+        return ()
+
+    return Process(
+        name=name,
+        version=1,
+        state=Count,
+        key=key,
+        evolve=lambda state, item: Count(state.seen + 1),
+        decide=decide,
+        due=lambda state, policy: None,
+    )
+
+
+def test_without_a_buyer_the_keys_of_a_parked_message_wait_and_those_that_share_one_with_what_waits() -> None:
+    broken = {"a1"}
+    by_agent = counting("by_agent", lambda item: item.data.agent_id, broken)
+    by_shop = counting("by_shop", lambda item: "shop" if isinstance(item.data, AgentSignedOut) else None, broken)
+    memory = Memory([Service(name="desk", processes=[by_agent, by_shop])])
+
+    def seen() -> list[int]:
+        agents = [memory.state("by_agent", "s1", NO_BUYER, agent).seen for agent in ("a1", "a2", "a3")]
+        return [*agents, memory.state("by_shop", "s1", NO_BUYER, "shop").seen]
+
+    for data in (
+        AgentSignedOut(agent_id="a1", main_account="m1"),  # fails: a1 and the shop wait
+        AgentSignedOut(agent_id="a2", main_account="m1"),  # waits for the shop: now a2 waits too
+        AgentResumed(agent_id="a2", main_account="m1"),
+        AgentResumed(agent_id="a3", main_account="m1"),  # concerns nobody who waits
+    ):
+        memory.append(event(data, buyer=NO_BUYER))
+    assert seen() == [0, 0, 1, 0]
+    broken.clear()
+    memory.retry(memory.parked[0])
+    assert (seen(), memory.parked) == ([1, 2, 1, 2], [])
