@@ -126,7 +126,14 @@ class Commands:
         if command is not None:
             event = Log.COMMAND_CONFLICT if code == "command_conflict" else Log.COMMAND_ANSWERED
             said = {} if event is Log.COMMAND_CONFLICT else {"result": code, "seconds": monotonic() - started}
-            self._log.say(event, endpoint=spec.name, command=command.command_id, shop=command.shop, **said)
+            self._log.say(
+                event,
+                endpoint=spec.name,
+                command=command.command_id,
+                shop=command.shop,
+                correlation=command.correlation_id or command.command_id,
+                **said,
+            )
         return msgspec.json.encode(result)
 
     async def expire(self) -> None:

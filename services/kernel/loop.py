@@ -122,6 +122,8 @@ class Loop:
                 self._say_failed(error)
                 if isinstance(error, Fenced):
                     self._ownership.drop()
+                if isinstance(error, TimeoutError):  # what one connection suffered, its neighbours may
+                    await self._pool.expire_connections()
                 self._opened = None
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RETRY_S[1])
@@ -219,6 +221,7 @@ class Loop:
         for message, _ in segment:
             moved[message.stream, partition_of(message.subject)] = (message.seq, message.recorded)
         items = [item for _, found in segment for item in found]
+        started = monotonic()
         async with self._pool.acquire() as connection, connection.transaction():
             notices = await self._worker.handle(connection, items)
             await store.advance(connection, self._ownership.checkpoints, moved)
@@ -230,15 +233,28 @@ class Loop:
         if not moved.keys() <= self._ownership.checkpoints.keys():
             raise Fenced("the partitions were lost while a batch was under way")
         self._ownership.checkpoints = store.advanced(self._ownership.checkpoints, moved)
-        for (stream, partition), (seq, recorded) in moved.items():
-            if stream == bus.EVENTS:
-                self._relay.log_end = max(self._relay.log_end, seq)
-            self._metrics.behind(stream, partition, max(0, self._readers[stream].end - seq))
-            self._metrics.lag(stream, partition, (self._clock.now() - recorded).total_seconds())
+        self._say_committed(len(segment), moved, monotonic() - started)
         for notice in notices:
             with suppress(NatsError):
                 subject = subjects.notice(notice.source, notice.shop)
                 await self._nats.publish(subject, msgspec.json.encode(notice))
+
+    def _say_committed(self, count: int, moved: Moved, seconds: float) -> None:
+        now, lag_s = self._clock.now(), 0.0
+        for (stream, partition), (seq, recorded) in moved.items():
+            if stream == bus.EVENTS:
+                self._relay.log_end = max(self._relay.log_end, seq)
+            lag_s = (now - recorded).total_seconds()
+            self._metrics.behind(stream, partition, max(0, self._readers[stream].end - seq))
+            self._metrics.lag(stream, partition, lag_s)
+        self._log.say(
+            Log.BATCH_COMMITTED,
+            partitions=sorted({partition for _, partition in moved}),
+            count=count,
+            seq=max(seq for seq, _ in moved.values()),
+            seconds=round(seconds, 4),
+            lag_s=round(lag_s, 4),
+        )
 
     async def _look(self) -> bool:
         """Ticks whose instant has come, and lanes that an operator wants played again; True: there was work."""

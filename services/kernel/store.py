@@ -12,6 +12,7 @@ from msgspec import Struct
 from schemas import subjects
 from schemas.codec import MAX_EVENT_BYTES, encode, entity
 from schemas.envelope import Event
+from services.kernel.bounded import STATEMENT_S, BoundedConnection
 from services.kernel.ownership import Checkpoint, Checkpoints
 from services.kernel.process import Process, Slot
 
@@ -91,7 +92,8 @@ async def connect_pool(dsn: str, service: str, name: str, size: int = 6) -> asyn
         min_size=1,
         max_size=size,
         timeout=5,
-        command_timeout=30,
+        command_timeout=STATEMENT_S,
+        connection_class=BoundedConnection,
         server_settings={"search_path": service, "application_name": name},
     )
 

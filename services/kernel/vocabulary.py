@@ -36,6 +36,7 @@ FIELDS = {
     "expected": "The sequence, version or count that was expected.",
     "found": "The sequence, version or count that was found.",
     "key": "The story within the lane: an id of an order, a case, an agent or a buyer.",
+    "lag_s": "Seconds from the log's taking a message to the commit of what came of it.",
     "library": "The name of a library's logger.",
     "partition": "0 to 15.",
     "partitions": "A list of partitions.",
@@ -137,8 +138,8 @@ class Log(Enum):
         "Restore database and log from one backup.",
     )  # fmt: skip
     BATCH_COMMITTED = (
-        "debug", ("stream", "partitions", "count", "seq", "seconds"),
-        "One transaction with so many messages.", "Nothing.",
+        "debug", ("partitions", "count", "seq", "seconds", "lag_s"),
+        "One transaction with so many messages, up to this sequence.", "Nothing.",
     )  # fmt: skip
     BATCH_FAILED = (
         "error", ("stream", "partitions", "seq", "count", "reason", "error"),

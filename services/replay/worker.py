@@ -215,11 +215,12 @@ class _NoDatabase:
 
 def _locate(spec: CommandSpec, command: Command[Any]) -> Story | None:
     """Run a `locate` that awaits nothing."""
-    asked = spec.locate(cast(Connection, _NoDatabase()), command)
+    asked = spec.locate(cast(Connection, _NoDatabase()), command).__await__()
     try:
-        asked.__await__().send(None)
+        next(asked)
     except StopIteration as done:
         return cast(Story | None, done.value)
     except NeedsDatabase as error:
         raise NeedsDatabase(f"{spec.name}: locate asks the database ({error}); say story=") from None
+    asked.close()
     raise NeedsDatabase(f"{spec.name}: locate waits for something; say story=")

@@ -31,7 +31,6 @@ from tests.examples import reminder
 REMINDER = process_of(reminder)
 FORCE = PolicyInForce(default_policy(), digest(default_policy()))
 AFTER = timedelta(seconds=default_policy().care.kinds.unpaid_soft.after_s)
-LONG_AFTER = at("23:59:59")
 
 
 class Heard(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Commands on the in-memory runner: what its callers must say, and what a broken one does."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -9,9 +9,8 @@ from msgspec import structs
 
 from schemas.commands.care_notifier import CancelCare
 from schemas.envelope import Accepted, Actor, Command, Rejected
-from schemas.order import OrderPaid, OrderPlaced
+from schemas.order import OrderPaid
 from services.kernel.commands import CommandSpec
-from services.kernel.policy import default_policy
 from services.kernel.process import process_of
 from services.replay.given import event
 from services.replay.memory import Memory
@@ -20,8 +19,6 @@ from tests.examples import reminder
 from tests.examples.services import REMIND
 
 CARE = "b1:payment_thanks:o1"
-AFTER = timedelta(seconds=default_policy().care.kinds.unpaid_soft.after_s)
-PLACED = OrderPlaced(order_id="o1", platform="taobao", shop_kind="c_shop", lines=(), total_fen=1, postage_fen=0)
 
 
 def cancel(care: str = CARE, command_id: str = "c1") -> Command[CancelCare]:

@@ -33,7 +33,6 @@ from tests.examples.services import FACTS, REMIND
 
 REMINDER = process_of(reminder)
 FORCE = PolicyInForce(default_policy(), digest(default_policy()))
-AFTER = timedelta(seconds=default_policy().care.kinds.unpaid_soft.after_s)
 LONG_AFTER = at("23:59:59")
 
 
