@@ -1,4 +1,4 @@
-"""Named points at which a fault test may kill the process by SIGKILL; inert in production."""
+"""Named points at which a fault test may kill the process (SIGKILL) or freeze it (SIGSTOP); inert in production."""
 
 import os
 import signal
@@ -13,26 +13,31 @@ POINTS = (
     "command_after_commit",
 )
 
-_armed: dict[str, int] = {}
+HOW = {"": signal.SIGKILL, "freeze": signal.SIGSTOP}
+
+_armed: dict[str, tuple[int, signal.Signals]] = {}
 
 
 def arm(order: str) -> None:
-    """Arm one point from `<point>:<n>`; the empty string arms nothing. Raises ValueError for another form."""
+    """Arm one point from `<point>:<n>` or `<point>:<n>:freeze`; the empty string arms nothing.
+
+    Raises ValueError for another form.
+    """
     if not order:
         return
-    point, _, count = order.partition(":")
-    if point not in POINTS or not count.isdecimal():
-        raise ValueError(f"CAREBUS_CRASH_AT={order!r}: give <point>:<n>, point one of {', '.join(POINTS)}")
-    _armed[point] = int(count)
+    point, _, rest = order.partition(":")
+    count, _, how = rest.partition(":")
+    if point not in POINTS or not count.isdecimal() or how not in HOW:
+        raise ValueError(f"CAREBUS_CRASH_AT={order!r}: give <point>:<n>[:freeze], point one of {', '.join(POINTS)}")
+    _armed[point] = (int(count), HOW[how])
 
 
 def point(name: str) -> None:
-    """Die here if this point is armed and its count is used up."""
-    if not _armed:
+    """Die or freeze here, once, if this point is armed and its count is used up."""
+    if name not in _armed:
         return
-    left = _armed.get(name)
-    if left is None:
-        return
-    _armed[name] = left - 1
-    if left <= 1:
-        os.kill(os.getpid(), signal.SIGKILL)
+    left, number = _armed.pop(name)
+    if left > 1:
+        _armed[name] = (left - 1, number)
+    else:
+        os.kill(os.getpid(), number)

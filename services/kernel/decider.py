@@ -124,6 +124,8 @@ class Decider:
     ) -> tuple[int, str, str] | None:
         """One parked message; why it failed again. The facts of one that had not translated are taken as new ones."""
         for item in items:
+            if is_policy(item):
+                await self._switch(connection, item)
             found = self._stories.of(item)
             if isinstance(found, list):
                 await self._load(connection, work, {key for key in found if key not in work.rows})

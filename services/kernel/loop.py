@@ -107,7 +107,8 @@ class Loop:
                 pause, self.stuck = RETRY_S[0], ""
                 if not busy:
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), IDLE_S)
+                        async with asyncio.timeout(IDLE_S):
+                            await self._wake.wait()
                 self._wake.clear()
             except LogRestored as error:
                 self.stuck = str(error)
@@ -122,7 +123,7 @@ class Loop:
                 self._say_failed(error)
                 if isinstance(error, Fenced):
                     self._ownership.drop()
-                if isinstance(error, TimeoutError):  # what one connection suffered, its neighbours may
+                if isinstance(error, TRANSIENT):  # what one connection suffered its neighbours may have
                     await self._pool.expire_connections()
                 self._opened = None
                 await asyncio.sleep(pause)
@@ -143,6 +144,8 @@ class Loop:
         for reader in self._readers.values():
             messages += await reader.take(self._settings.batch)
         if messages:
+            if isinstance(self._clock, DrivenClock):  # the hand is polled; no decision is older than its input
+                self._clock.set(max(message.recorded for message in messages))
             crash.point("after_read")
             await self._messages(messages)
         return await self._look() or bool(messages)

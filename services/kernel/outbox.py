@@ -93,7 +93,8 @@ class Relay:
                 pause = RETRY_S[0]
                 if not sent:
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self.wake.wait(), POLL_S)
+                        async with asyncio.timeout(POLL_S):
+                            await self.wake.wait()
                 self.wake.clear()
             except (bus.BusError, NatsError, RelayStopped, *TRANSIENT) as error:
                 self._log.say(Log.OUTBOX_RETRY, error=error)

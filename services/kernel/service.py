@@ -46,6 +46,8 @@ from services.kernel.telemetry import Log, Logger, configure, route_libraries, s
 
 RECONNECT_S = 0.2
 """Pause between two attempts to reach NATS again."""
+CONNECT_S = 10.0
+"""How long a service that starts waits for NATS before it ends, for its supervisor to try again."""
 HOUSE_S = 10.0
 WORKERS = 8
 """Commands or queries of one name that are worked on at once in one replica."""
@@ -146,9 +148,7 @@ class Running:
     async def stop(self) -> None:
         """End the loop and the relay between two transactions, give the partitions up, close the connections."""
         self._stopping = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*map(_end, self._tasks))
         await self._ownership.stop()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.pool.close(), 5)
@@ -185,6 +185,16 @@ class Running:
             await asyncio.sleep(HOUSE_S)
 
 
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it is over: a cancellation is lost where something else is raised while it passes.
+
+    Such as the ROLLBACK on a connection that it has just ended, or `asyncio.wait_for` of Python 3.11.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=1)
+
+
 def application(running: Running, settings: Settings, registry: CollectorRegistry) -> AsgiFastStream:
     """The FastStream application of a service."""
     broker = NatsBroker(
@@ -208,7 +218,7 @@ def application(running: Running, settings: Settings, registry: CollectorRegistr
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[None, None]:
         try:
-            await running.start(await broker.connect())
+            await running.start(await _connected(broker))
         except (bus.BusError, NatsError, SettingsError, asyncpg.PostgresError, *TRANSIENT) as error:
             running.cannot_start(error, settings)
             raise
@@ -270,13 +280,22 @@ async def serve(service: Service, settings: Settings) -> int:
     watcher = asyncio.create_task(_watch(running, server))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _handled)
-    await server.serve()
+    with suppress(SystemExit):  # with which uvicorn ends where the lifespan did not start; the exit code is ours
+        await server.serve()
     watcher.cancel()
     return 1 if running.failed or not server.started else 0
 
 
 def _handled(_number: int, _frame: object) -> None:
-    """uvicorn ends at a signal and then raises it again: that was all, and the exit code is ours."""
+    """uvicorn ends at a signal and then raises it again; the exit code is ours."""
+
+
+async def _connected(broker: NatsBroker) -> Any:
+    """The first connection. nats-py would try for ever without a word; raises BusError after CONNECT_S."""
+    try:
+        return await asyncio.wait_for(broker.connect(), CONNECT_S)
+    except TimeoutError:
+        raise bus.BusError(f"NATS was not reached within {CONNECT_S} s") from None
 
 
 async def _watch(running: Running, server: uvicorn.Server) -> None:

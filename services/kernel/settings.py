@@ -43,7 +43,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     heartbeat_s: Annotated[float, Meta(gt=0, le=60)] = 2.0
     stale_s: Annotated[float, Meta(gt=0, le=600)] = 6.0
     crash_at: str = ""
-    """For fault tests: `<point>:<n>` kills the process at the n-th passage of a named crash point."""
+    """For fault tests: `<point>:<n>` kills the process at the n-th passage of a named crash point (crash.py)."""
 
     def dsn(self, role: str = "") -> str:
         """The PostgreSQL DSN, for another role if one is named, with the password from its file put in."""

@@ -12,13 +12,17 @@ from msgspec import Struct
 from schemas import subjects
 from schemas.codec import MAX_EVENT_BYTES, encode, entity
 from schemas.envelope import Event
-from services.kernel.bounded import STATEMENT_S, BoundedConnection
 from services.kernel.ownership import Checkpoint, Checkpoints
 from services.kernel.process import Process, Slot
 
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 StoryKey = tuple[str, str, str, str]
 """(process, shop, buyer, key), in the order in which rows are locked."""
+
+STATEMENT_S = 10.0
+"""Longest statement; the loop's take milliseconds. A connection that the network has lost (a router forgot it) is
+given up after this long, and as long again, which asyncpg waits for the server to confirm that it was cancelled.
+"""
 
 TRANSIENT = (
     asyncpg.PostgresConnectionError,
@@ -93,7 +97,6 @@ async def connect_pool(dsn: str, service: str, name: str, size: int = 6) -> asyn
         max_size=size,
         timeout=5,
         command_timeout=STATEMENT_S,
-        connection_class=BoundedConnection,
         server_settings={"search_path": service, "application_name": name},
     )
 

@@ -107,7 +107,7 @@ class Seen(Struct, frozen=True, kw_only=True):
 
     decided: Mapping[tuple[str, str, str], Sequence[Mapping[str, Any]]]
     lines: Mapping[str, Sequence[str]]
-    states: Mapping[tuple[str, ...], Mapping[str, Any]]
+    states: Mapping[tuple[str, ...], Slot]
     parked: Sequence[tuple[Any, ...]]
     answers: Sequence[Mapping[str, Any]]
 
@@ -131,7 +131,7 @@ def seen(
         plain = structs.replace(event, seq=0, recordedtime=None, basis="")
         decided.setdefault((event.source, event.shop, event.buyer), []).append(msgspec.to_builtins(plain))
         lines.setdefault(event.source.removeprefix("carebus/"), []).append(line(event))
-    states = {key: msgspec.to_builtins(structs.replace(slot, basis="")) for key, slot in slots.items() if slot.inputs}
+    states = {key: structs.replace(slot, basis="") for key, slot in slots.items() if slot.inputs}
     return Seen(decided=decided, lines=lines, states=states, parked=parked, answers=answers)
 
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
@@ -21,7 +22,7 @@ from tests.databases import Database
 from tests.examples.services import SERVICES, prepare
 from tests.faults.feed import Feed, make_feed
 from tests.faults.outside import Outside, connect
-from tests.faults.replicas import Replica
+from tests.faults.replicas import AGAIN_S, Replica
 from tests.faults.verdict import Traces, differences
 from tests.proxy import Proxy
 from tests.stack import is_settled, settings_for
@@ -47,11 +48,11 @@ class World:
     outside: Outside
     replicas: dict[str, list[Replica]] = field(default_factory=dict)
 
-    async def start(self, service: str, crash_at: str = "", **environment: str) -> Replica:
-        """One more replica of this service."""
-        replica = Replica(service, self.environment | environment, self.directory)
+    async def start(self, service: str, armed: Sequence[str] = ()) -> Replica:
+        """One more replica of this service; armed as `Replica.start` says."""
+        replica = Replica(service, self.environment, self.directory)
         self.replicas.setdefault(service, []).append(replica)
-        await replica.start(crash_at)
+        await replica.start(armed)
         return replica
 
     @property
@@ -116,9 +117,9 @@ class World:
 
 @dataclass(frozen=True)
 class Run:
-    """What the matrix says of a run."""
+    """What the matrix says of a run, and what was fed."""
 
-    facts: int
+    feed: Feed
     restarts: int
     seconds: float
 
@@ -167,17 +168,20 @@ async def run(
     *,
     facts: int = FACTS,
     rate: float = RATE,
-    armed: dict[str, str] | None = None,
+    armed: Mapping[str, Sequence[str]] = MappingProxyType({}),
     replicas: Sequence[str] = tuple(SERVICES),
+    again_s: float = AGAIN_S,
 ) -> Run:
     """Start the replicas, feed them, do the fault meanwhile, wait until all has settled, and judge.
 
-    armed: service -> `<point>:<n>`. Raises AssertionError that says what differs and where the logs are.
+    armed: service -> how its first replica's lives end (crash.py). again_s: when one that died is started again.
+    Raises AssertionError that says what differs and where the logs are.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
+    orders = dict(armed)
     for name in replicas:
-        await world.start(name, (armed or {}).get(name, ""))
+        (await world.start(name, orders.pop(name, ()))).again_s = again_s
     await world.ready()
     feed = make_feed(seed, datetime.now(UTC), facts)
     done = asyncio.gather(world.outside.feed(feed, rate), world.outside.cancel_all(feed))
@@ -186,12 +190,11 @@ async def run(
         async with asyncio.timeout(SETTLE_S):
             await done
     except TimeoutError:
-        done.cancel()
         unanswered = [c.first for c in feed.cancels if c.second not in world.outside.answers][:5]
         await _judge(world, feed, f"feed: {world.outside.published} of {len(feed.pushes)}, waiting: {unanswered}")
-    except BaseException:
+    finally:
         done.cancel()
-        raise
+        await asyncio.gather(done, return_exceptions=True)
     try:
         await world.settled(sum(feed.lines.values()))
     except TimeoutError:
@@ -199,7 +202,7 @@ async def run(
     await world.outside.cancel_all_again(feed)
     await _judge(world, feed)
     restarts = sum(len(replica.exits) for replica in world.all)
-    return Run(feed.facts, restarts, loop.time() - began)
+    return Run(feed, restarts, loop.time() - began)
 
 
 async def _judge(world: World, feed: Feed, trouble: str = "") -> None:

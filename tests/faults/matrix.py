@@ -34,7 +34,7 @@ def table(entries: Iterable[Entry]) -> list[str]:
                 " ".join(str(entry.seed) for entry in runs),
                 str(len(done)),
                 f"seeds {' '.join(failed)}" if failed else "0",
-                str(sum(run.facts for run in done)),
+                str(sum(run.feed.facts for run in done)),
                 str(sum(run.restarts for run in done)),
                 f"{sum(run.seconds for run in done):.1f}",
             )

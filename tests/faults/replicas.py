@@ -3,10 +3,12 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+
+import msgspec
 
 from tests.stack import until
 
@@ -19,7 +21,8 @@ _numbers = count(1)
 class Replica:
     """One process of an example service; what it says goes to `log`.
 
-    supervised: it is started again when it ends unasked. exits: how it ended each time (negative: by which signal).
+    supervised: it is started again when it ends unasked, after `again_s`. exits: how it ended each time (negative: by
+    which signal).
     """
 
     def __init__(self, service: str, environment: Mapping[str, str], directory: Path) -> None:
@@ -27,7 +30,9 @@ class Replica:
         self.log = directory / f"{service}-{next(_numbers)}.log"
         self.exits: list[int] = []
         self.supervised = True
+        self.again_s = AGAIN_S
         self._environment = dict(environment)
+        self._armed: list[str] = []
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -40,10 +45,17 @@ class Replica:
     def is_running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
-    async def start(self, crash_at: str = "") -> None:
-        """Start the process; armed with `<point>:<n>` until it has died of that."""
-        await self._spawn(crash_at)
+    async def start(self, armed: Sequence[str] = ()) -> None:
+        """Start the process. armed: `<point>:<n>` for its first life, its second ..; later ones are not armed."""
+        self._armed = list(armed)
+        await self._spawn()
         self._task = asyncio.create_task(self._supervise())
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the process has been stopped (Linux)."""
+        state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state == "T"
 
     def send(self, number: signal.Signals) -> None:
         """A signal to the process of this moment, if there is one."""
@@ -77,13 +89,22 @@ class Replica:
         await until(more, f"{self.service} ends (log: {self.log})", patience_s)
         return self.exits[-1]
 
-    async def owns(self) -> None:
-        """Wait until it has taken partitions."""
+    async def owns(self, count: int = 1) -> None:
+        """Wait until it has said that it owns at least so many partitions."""
 
-        async def taken() -> bool:
-            return self.said("partitions_owned")
+        async def enough() -> bool:
+            lines = map(msgspec.json.decode, self.log.read_text().splitlines())
+            return any(line["count"] >= count for line in lines if line["event"] == "partitions_owned")
 
-        await until(taken, f"{self.service} owns partitions (log: {self.log})")
+        await until(enough, f"{self.service} owns {count} partitions (log: {self.log})")
+
+    async def says(self, event: str) -> None:
+        """Wait until the log has a line of this log event."""
+
+        async def told() -> bool:
+            return self.said(event)
+
+        await until(told, f"{self.service} says {event} (log: {self.log})")
 
     def said(self, event: str) -> bool:
         """Whether the log has a line of this log event."""
@@ -94,8 +115,8 @@ class Replica:
             await self._task
         return self.exits[-1]
 
-    async def _spawn(self, crash_at: str) -> None:
-        environment = self._environment | ({"CAREBUS_CRASH_AT": crash_at} if crash_at else {})
+    async def _spawn(self) -> None:
+        environment = self._environment | ({"CAREBUS_CRASH_AT": self._armed.pop(0)} if self._armed else {})
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "tests.examples.serve", self.service,
@@ -103,7 +124,7 @@ class Replica:
             )  # fmt: skip
 
     async def _supervise(self) -> None:
-        pause = AGAIN_S
+        pause = self.again_s
         while True:
             assert self._process is not None
             began = asyncio.get_running_loop().time()
@@ -111,8 +132,8 @@ class Replica:
             if not self.supervised:
                 return
             lived = asyncio.get_running_loop().time() - began
-            pause = AGAIN_S if lived > 2 else min(pause * 2, 1.0)
+            pause = self.again_s if lived > 2 else max(self.again_s, min(pause * 2, 1.0))
             await asyncio.sleep(pause)
             if not self.supervised:
                 return
-            await self._spawn("")
+            await self._spawn()

@@ -63,17 +63,29 @@ async def test_nothing_is_lost_or_doubled_when_the_way_to_postgresql_is_cut(
         assert proxy.swallowed_bytes > 0
 
 
-async def test_a_way_to_postgresql_that_is_gone_for_good_is_replaced_by_another(
+async def forgotten(proxy: Proxy) -> None:
+    """A router forgot the open connections: neither side hears of it, the server keeps the locks of the old ones."""
+    await asyncio.sleep(0.7)
+    proxy.forget()
+
+
+async def test_a_connection_to_postgresql_that_is_gone_for_good_is_replaced_by_another(
     nats_server: NatsServer, database: Database, logs: Path, record: Record
 ) -> None:
-    """A router forgot the connections: nobody hears of it, and the server's side holds the locks of the old ones."""
     async with (
         Proxy(database.server.port) as proxy,
         world_of(nats_server, database, logs, postgres_proxy=proxy) as world,
     ):
+        runs = run(world, 1, lambda _: forgotten(proxy))
+        await record("PostgreSQL connection cut", "for good, new ones pass", 1, runs)
 
-        async def fault(world: World) -> None:
-            await asyncio.sleep(0.7)
-            proxy.forget()
 
-        await record("PostgreSQL connection cut", "for good, new ones pass", 1, run(world, 1, fault, facts=400))
+async def test_a_connection_to_nats_that_is_gone_for_good_is_replaced_by_another(
+    nats_server: NatsServer, database: Database, logs: Path, record: Record
+) -> None:
+    async with (
+        Proxy(nats_server.port) as proxy,
+        world_of(nats_server, database, logs, nats_proxy=proxy) as world,
+    ):
+        runs = run(world, 1, lambda _: forgotten(proxy))
+        await record("NATS connection cut", "for good, new ones pass", 1, runs)

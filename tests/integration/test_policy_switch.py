@@ -10,6 +10,7 @@ from schemas import subjects
 from schemas.codec import encode
 from schemas.envelope import Event
 from services.kernel import policy
+from services.kernel.parked import ask_retry
 from tests.databases import Database
 from tests.examples.services import REMIND, prepare
 from tests.integration.test_poison import paid, placed, put
@@ -81,3 +82,14 @@ async def test_a_policy_that_cannot_be_used_is_parked_and_the_one_before_stays(
         assert "PolicyError" in rows[0]["reason"]
         (told,) = await stack.rows("SELECT version FROM ex_remind.policy")
         assert told["version"] == 1
+
+        await stack.rows("SET search_path = ex_remind")
+        mended = encode(switched(3600, 2))
+        (row,) = await stack.rows("UPDATE parked SET payload = $1 RETURNING id", mended)
+        assert await ask_retry(stack.connection, row["id"])
+
+        async def in_force() -> bool:
+            return (await stack.rows("SELECT version FROM policy"))[0]["version"] == 2
+
+        await until(in_force, "the mended policy is in force")
+        assert await stack.rows("SELECT 1 FROM parked") == []

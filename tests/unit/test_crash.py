@@ -10,7 +10,7 @@ from services.kernel import crash
 KERNEL = Path(crash.__file__).parent
 
 
-@pytest.mark.parametrize("order", ["nowhere:1", "after_read", "after_read:x", ":", "after_read:-1"])
+@pytest.mark.parametrize("order", ["nowhere:1", "after_read", "after_read:x", ":", "after_read:-1", "after_read:1:nap"])
 def test_an_order_of_another_form_is_refused(order: str):
     with pytest.raises(ValueError, match="give <point>:<n>"):
         crash.arm(order)
