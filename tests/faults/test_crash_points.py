@@ -10,7 +10,7 @@ from services.cli.servers import NatsServer
 from services.kernel.crash import POINTS
 from tests.databases import Database
 from tests.faults.conftest import Record
-from tests.faults.harness import World, run, world_of
+from tests.faults.harness import Run, World, run, world_of
 from tests.faults.replicas import AGAIN_S
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
@@ -68,10 +68,14 @@ async def crash(
         armed = {service: [f"{point}:{count}" for count in counts]}
         name = f"{point} in {service}, {len(counts)} x"
         again_s = world.settings.duplicate_window_s + 0.5 if point == "after_ack" else AGAIN_S
-        runs = run(world, seed, nothing_else, armed=armed, again_s=again_s)
-        await record("SIGKILL by itself", name, seed, runs)
-        exits = world.replicas[service][0].exits
-        assert set(exits) == {-9}, f"it died at its point, and of nothing else: {exits}"
+
+        async def died() -> Run:
+            done = await run(world, seed, nothing_else, armed=armed, again_s=again_s)
+            exits = world.replicas[service][0].exits
+            assert set(exits) == {-9}, f"it died at its point, and of nothing else: {exits}"
+            return done
+
+        await record("SIGKILL by itself", name, seed, died())
 
 
 def test_every_crash_point_has_a_quick_run_and_a_long_one() -> None:
