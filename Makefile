@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # More arguments for pytest: make test PYTEST_ARGS="-k outbox -x"
 PYTEST_ARGS ?=
+# Tests at once in `make test`; the long ones run alone, since some of them freeze and kill on purpose.
+WORKERS ?= 2
 
 RUN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -41,7 +43,7 @@ format: $(INSTALLED) ## Format, and repair what can be repaired
 	$(RUN)/ruff format
 
 test: $(INSTALLED) $(SPECS) ## All tests but the long ones and the measurements, on real servers (5 minutes at most)
-	$(RUN)/python -m pytest -m "not long and not bench" $(PYTEST_ARGS)
+	$(RUN)/python -m pytest -n $(WORKERS) -m "not long and not bench" $(PYTEST_ARGS)
 
 test-long: $(INSTALLED) $(SPECS) ## The long tests, those that `make test` leaves out
 	$(RUN)/python -m pytest -m "long and not bench" --timeout 900 $(PYTEST_ARGS)

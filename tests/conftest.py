@@ -18,12 +18,14 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from services.cli.servers import NatsServer, PostgresServer
 from tests.databases import Database, copy_of, drop, make_template
+from tests.faults.matrix import PROPERTY, Entry, table
 
 _numbers = count(1)
 
@@ -83,3 +85,18 @@ def own_postgres_server(servers_directory: Path) -> Iterator[PostgresServer]:
 @pytest_asyncio.fixture
 async def own_database(own_postgres_server: PostgresServer) -> Database:
     return await copy_of(await make_template(own_postgres_server), "carebus")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the fault matrix. Here, because under pytest-xdist only this conftest is where the terminal is."""
+    entries = [
+        Entry(*value)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, value in report.user_properties
+        if name == PROPERTY
+    ]
+    if entries:
+        terminalreporter.section("fault matrix")
+        terminalreporter.write("\n".join(table(entries)) + "\n")

@@ -15,8 +15,9 @@ from prometheus_client import CollectorRegistry
 
 from schemas import subjects
 from services.kernel import bus
+from services.kernel.app import application
 from services.kernel.metrics import Metrics
-from services.kernel.service import Running, Service, application
+from services.kernel.service import Running, Service
 from services.kernel.settings import Settings
 from services.kernel.telemetry import configure
 

@@ -30,11 +30,10 @@ BEGIN
             created timestamptz NOT NULL
         )$sql$, service);
 
-    -- The replicas that are alive; backend is the connection that holds its advisory locks.
+    -- The replicas that are alive, as far as their heartbeats tell.
     EXECUTE format($sql$
         CREATE TABLE %I.replica (
             replica   text        PRIMARY KEY,
-            backend   integer     NOT NULL,
             heartbeat timestamptz NOT NULL
         )$sql$, service);
 

@@ -25,11 +25,11 @@ LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientErr
 """What a connection that can no longer be relied on raises."""
 
 _BEAT = """
-INSERT INTO replica (replica, backend, heartbeat) VALUES ($1, pg_backend_pid(), clock_timestamp())
-ON CONFLICT (replica) DO UPDATE SET backend = excluded.backend, heartbeat = excluded.heartbeat
+INSERT INTO replica (replica, heartbeat) VALUES ($1, clock_timestamp())
+ON CONFLICT (replica) DO UPDATE SET heartbeat = excluded.heartbeat
 """
 _STALE = """
-DELETE FROM replica WHERE heartbeat < clock_timestamp() - make_interval(secs => $1) RETURNING replica, backend
+DELETE FROM replica WHERE heartbeat < clock_timestamp() - make_interval(secs => $1) RETURNING replica
 """
 _EVICT = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity

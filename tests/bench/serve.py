@@ -5,7 +5,7 @@ import sys
 
 from msgspec.structs import replace
 
-from services.kernel.service import serve
+from services.kernel.app import serve
 from services.kernel.settings import read_settings
 from tests.bench.work import LINES, TALLIES
 

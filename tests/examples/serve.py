@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from services.kernel.service import serve
+from services.kernel.app import serve
 from services.kernel.settings import read_settings
 from tests.examples.services import SERVICES
 

@@ -1,13 +1,12 @@
-"""Fixtures of the fault tests, and the matrix at the end of the run."""
+"""Fixtures of the fault tests."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.faults.harness import Run
-from tests.faults.matrix import PROPERTY, Entry, table
+from tests.faults.matrix import PROPERTY, Entry
 
 Record = Callable[[str, str, int, Awaitable[Run]], Awaitable[Run]]
 
@@ -21,9 +20,10 @@ def record(request: pytest.FixtureRequest) -> Record:
         try:
             done = await run
         except BaseException:
-            properties.append((PROPERTY, Entry(fault, point, seed, None)))
+            properties.append((PROPERTY, tuple(Entry(fault, point, seed, ok=False))))
             raise
-        properties.append((PROPERTY, Entry(fault, point, seed, done)))
+        entry = Entry(fault, point, seed, True, done.feed.facts, done.restarts, done.seconds)
+        properties.append((PROPERTY, tuple(entry)))  # a plain tuple: pytest-xdist carries nothing else
         return done
 
     return recorded
@@ -33,17 +33,3 @@ def record(request: pytest.FixtureRequest) -> Record:
 def logs(tmp_path: Path) -> Path:
     """Where the replicas' logs go; kept after the run, as pytest keeps `tmp_path`."""
     return tmp_path
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    entries = [
-        value
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if getattr(report, "when", "") == "call"
-        for name, value in report.user_properties
-        if name == PROPERTY
-    ]
-    if entries:
-        terminalreporter.section("fault matrix")
-        terminalreporter.write("\n".join(table(entries)) + "\n")
