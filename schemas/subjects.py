@@ -148,6 +148,13 @@ def _parts(subject: str, root: str) -> tuple[int, str, str, str]:
     return int(tokens[1]), untoken(tokens[2]), untoken(tokens[3]), untoken(tokens[4])
 
 
+@lru_cache(maxsize=65_536)
+def stored_partition(subject: str) -> int:
+    """The partition that a stored subject names; -1, which nobody owns, for one that is not of the grammar."""
+    number = subject.split(".", 2)[1]
+    return int(number) if number.isascii() and number.isdecimal() else -1
+
+
 def lane_filter(shop: str, buyer: str) -> str:
     """Everything about one buyer."""
     return f"evt.{partition(shop, buyer)}.{token(shop)}.{token(buyer)}.>"

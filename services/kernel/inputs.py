@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from schemas.codec import DecodeError, UnknownType, decode
 from schemas.policy import PolicyChanged
-from schemas.subjects import NO_BUYER, InboxSubject, SubjectError, parse_event, parse_inbox
+from schemas.subjects import NO_BUYER, InboxSubject, SubjectError, parse_event, parse_inbox, stored_partition
 from services.kernel import bus
 from services.kernel.policy import PolicyError, from_event
 from services.kernel.process import Fact, Input
@@ -45,7 +45,7 @@ Source = Callable[[RawFact], Iterable[Fact[Any] | Refused]]
 Decode = Callable[[Message], "list[Item]"]
 
 
-class Item(Struct, frozen=True, kw_only=True):
+class Item(Struct, frozen=True, kw_only=True, gc=False):
     """One input with its message, or why there is none.
 
     part: the fact's number within an INBOX message, or WHOLE. lane: (shop, buyer) from the subject.
@@ -76,13 +76,8 @@ def failure_of(error: BaseException) -> tuple[str, str]:
     return f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
 
 
-def partition_of(subject: str) -> int:
-    """The partition that a stored subject names; the reader's filters have vouched for its form."""
-    return int(subject.split(".", 2)[1])
-
-
 def _event(message: Message) -> list[Item]:
-    partition = partition_of(message.subject)
+    partition = stored_partition(message.subject)
     try:
         place = parse_event(message.subject)
     except SubjectError as error:
@@ -104,7 +99,7 @@ def _event(message: Message) -> list[Item]:
 
 
 def _facts(message: Message, sources: Mapping[str, Source]) -> list[Item]:
-    partition = partition_of(message.subject)
+    partition = stored_partition(message.subject)
     try:
         place = parse_inbox(message.subject)
     except SubjectError as error:

@@ -7,20 +7,21 @@ committed, and is found out there.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
 import asyncpg
 import msgspec
+from msgspec import Struct
 from nats.errors import Error as NatsError
 
 from schemas import subjects
 from schemas.ops import OpsMessageRefused
 from services.kernel import bus, crash, parked, store
 from services.kernel.clock import Clock, DrivenClock, monotonic
-from services.kernel.inputs import Decode, Item, Source, decode_message, partition_of
+from services.kernel.inputs import Decode, Item, Source, decode_message
 from services.kernel.metrics import Metrics
 from services.kernel.outbox import Relay
 from services.kernel.ownership import Ownership
@@ -46,10 +47,16 @@ SELECT array_remove(ARRAY[
 """
 
 
-Segment = Sequence[tuple[Message, list[Item]]]
-"""Messages with the inputs found in them: what one transaction handles."""
 Moved = dict[tuple[str, int], tuple[int, datetime]]
 """(stream, partition) -> the sequence and recordedtime that its checkpoint moves to."""
+
+
+class Segment(Struct):
+    """What one transaction handles: the inputs found in so many messages, and where the checkpoints move."""
+
+    items: list[Item] = msgspec.field(default_factory=list[Item])
+    moved: Moved = msgspec.field(default_factory=Moved)
+    messages: int = 0
 
 
 class Worker(Protocol):
@@ -201,11 +208,7 @@ class Loop:
 
     async def _messages(self, messages: Sequence[Message]) -> None:
         started = monotonic()
-        items = [(message, decode_message(message, self._sources)) for message in messages]
-        for message, inputs in items:
-            if not inputs:
-                self._skipped(message)
-        for segment in segments(items):
+        for segment in segments(messages, self._decode, self._skipped):
             await self._segment(segment)
         self._metrics.batch(len(messages), monotonic() - started)
 
@@ -215,18 +218,15 @@ class Loop:
         self._log.say(
             Log.MESSAGE_SKIPPED,
             stream=message.stream,
-            partition=partition_of(message.subject),
+            partition=subjects.stored_partition(message.subject),
             seq=message.seq,
         )
 
     async def _segment(self, segment: Segment) -> None:
-        moved: Moved = {}
-        for message, _ in segment:
-            moved[message.stream, partition_of(message.subject)] = (message.seq, message.recorded)
-        items = [item for _, found in segment for item in found]
+        moved = segment.moved
         started = monotonic()
         async with self._pool.acquire() as connection, connection.transaction():
-            notices = await self._worker.handle(connection, items)
+            notices = await self._worker.handle(connection, segment.items)
             await store.advance(connection, self._ownership.checkpoints, moved)
             crash.point("before_commit")
             committing = monotonic()
@@ -236,7 +236,7 @@ class Loop:
         if not moved.keys() <= self._ownership.checkpoints.keys():
             raise Fenced("the partitions were lost while a batch was under way")
         self._ownership.checkpoints = store.advanced(self._ownership.checkpoints, moved)
-        self._say_committed(len(segment), moved, monotonic() - started)
+        self._say_committed(segment.messages, moved, monotonic() - started)
         for notice in notices:
             with suppress(NatsError):
                 subject = subjects.notice(notice.source, notice.shop)
@@ -312,7 +312,20 @@ class Loop:
         return {(stream, partition): (held[stream, partition].seq, floor) for partition in partitions}
 
 
-def segments(found: Segment) -> list[Segment]:
-    """The batch in parts, so that each `policy.changed` begins one: it is taken before anything behind it."""
-    starts = [0, *(n for n, (_, items) in enumerate(found) if n and items and is_policy(items[0]))]
-    return [found[a:b] for a, b in zip(starts, [*starts[1:], len(found)], strict=True)]
+def segments(messages: Sequence[Message], decode: Decode, skipped: Callable[[Message], None]) -> list[Segment]:
+    """The batch in parts, so that each `policy.changed` begins one: it is taken before anything behind it.
+
+    skipped: told of a message in which there is no input for this service.
+    """
+    parts = [Segment()]
+    for message in messages:
+        found = decode(message)
+        if not found:
+            skipped(message)
+        elif is_policy(found[0]) and parts[-1].messages:
+            parts.append(Segment())
+        part = parts[-1]
+        part.items += found
+        part.messages += 1
+        part.moved[message.stream, subjects.stored_partition(message.subject)] = (message.seq, message.recorded)
+    return parts

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from nats.aio.msg import Msg
 
-from schemas.subjects import partition_filter
+from schemas.subjects import partition_filter, stored_partition
 from services.kernel import bus
 from services.kernel.clock import from_nanoseconds, from_rfc3339, monotonic
 from services.kernel.ids import unique
@@ -58,7 +58,7 @@ class Reader:
         self._wake = wake
         self._driven = driven
         self._positions: dict[int, int] = {}
-        self._buffer: deque[tuple[Msg, list[str]]] = deque()
+        self._buffer: deque[Message] = deque()
         self._subscription: object = None
         self._consumer = ""
         self._inbox = ""
@@ -122,10 +122,7 @@ class Reader:
         self._check()
         taken: list[Message] = []
         while self._buffer and len(taken) < limit:
-            msg, fields = self._buffer.popleft()
-            position = self._positions.get(_partition(msg.subject))
-            if position is not None and int(fields[1]) > position:  # else another replica's, or handled before
-                taken.append(_message(self._stream, msg, fields, driven=self._driven))
+            taken.append(self._buffer.popleft())
         await self._ask()
         return taken
 
@@ -168,14 +165,17 @@ class Reader:
     async def _arrive(self, msg: Msg) -> None:
         self._heard = monotonic()
         if msg.reply.startswith("$JS.ACK."):
-            fields = _fields(msg.reply)
-            number = int(fields[2])
+            _, seq, consumed, nanoseconds, _ = _fields(msg.reply)
+            number = int(consumed)
             if number != self._arrived + 1:
                 self._lost = f"gap: message {number} came after {self._arrived}"
             self._arrived = number
             self._asked -= 1
-            self.end = int(fields[1])
-            self._buffer.append((msg, fields))
+            self.end = int(seq)
+            position = self._positions.get(stored_partition(msg.subject))
+            if position is not None and self.end > position:  # else another replica's, or handled before
+                recorded = _recorded(msg, int(nanoseconds), driven=self._driven)
+                self._buffer.append(Message(self._stream, self.end, msg.subject, recorded, msg.data))
         else:
             self._status(msg.headers or {})
         if len(self._buffer) < 2 or self._lost:
@@ -195,14 +195,14 @@ class Reader:
 
 def message_of(stream: str, msg: Msg) -> Message:
     """A JetStream delivery as a stored message."""
-    return _message(stream, msg, _fields(msg.reply), driven=False)
+    _, seq, _, nanoseconds, _ = _fields(msg.reply)
+    return Message(stream, int(seq), msg.subject, from_nanoseconds(int(nanoseconds)), msg.data)
 
 
-def _message(stream: str, msg: Msg, fields: list[str], *, driven: bool) -> Message:
-    recorded = from_nanoseconds(int(fields[3]))
+def _recorded(msg: Msg, nanoseconds: int, *, driven: bool) -> datetime:
     if driven and msg.headers and (said := msg.headers.get(RECORDED_HEADER)):
-        recorded = datetime.fromisoformat(said)
-    return Message(stream, int(fields[1]), msg.subject, recorded, msg.data)
+        return datetime.fromisoformat(said)
+    return from_nanoseconds(nanoseconds)
 
 
 def _fields(reply: str) -> list[str]:
@@ -210,9 +210,3 @@ def _fields(reply: str) -> list[str]:
     tokens = reply.split(".")
     start = 4 if len(tokens) == 9 else 6
     return tokens[start : start + 5]
-
-
-def _partition(subject: str) -> int:
-    """The partition that a subject names; -1, which nobody owns, for one that is not of the grammar."""
-    token = subject.split(".", 2)[1]
-    return int(token) if token.isascii() and token.isdecimal() else -1
