@@ -16,6 +16,7 @@ from schemas.strict import (
     decode_typed,
     has_escaped_nul,
     in_utc,
+    needs_settling,
     refuse_nul,
     settle,
     wrong,
@@ -68,9 +69,11 @@ def dataschema(event_type: str, version: int) -> str:
 
 _encoder = msgspec.json.Encoder()
 _envelope = msgspec.json.Decoder(CloudEvent)
-_current: dict[str, tuple[str, "msgspec.json.Decoder[EventData]"]] = {
-    dataschema(struct.TYPE, struct.VERSION): (struct.TYPE, msgspec.json.Decoder(struct)) for struct in EVENTS.values()
+_current: dict[str, tuple[str, "msgspec.json.Decoder[EventData]", bool]] = {
+    dataschema(struct.TYPE, struct.VERSION): (struct.TYPE, msgspec.json.Decoder(struct), needs_settling(struct))
+    for struct in EVENTS.values()
 }
+"""dataschema -> type, decoder, and whether the types alone leave something to `settle`."""
 
 
 def entity(event_type: str) -> str:
@@ -131,9 +134,11 @@ def decode(payload: bytes, *, seq: int = 0, recordedtime: datetime | None = None
         wire = _envelope.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise wrong(error, "no CloudEvent of this contract") from error
-    kind, decoder = _current.get(wire.dataschema, _NONE)
+    kind, decoder, loose = _current.get(wire.dataschema, _NONE)
     if decoder is not None and kind == wire.type:
-        data = settle(decode_typed(decoder, wire.data, kind), kind)
+        data = decode_typed(decoder, wire.data, kind)
+        if loose:
+            data = settle(data, kind)
     else:
         data = decode_data(wire.type, wire.dataschema, wire.data)
     time = wire.time if wire.time.tzinfo is UTC else settle(wire, "envelope").time
@@ -158,7 +163,7 @@ def decode(payload: bytes, *, seq: int = 0, recordedtime: datetime | None = None
     )
 
 
-_NONE: tuple[str, None] = ("", None)
+_NONE: tuple[str, None, bool] = ("", None, False)
 
 
 def decode_data(event_type: str, schema: str, raw: Raw | bytes) -> EventData:

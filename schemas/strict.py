@@ -70,6 +70,12 @@ def settle(data: T, what: str) -> T:
         raise DecodeError(f"{what}: a time is out of range in UTC") from error
 
 
+def needs_settling(struct: type[Any]) -> bool:
+    """Whether `settle` may find anything in data of this type: a time, or free-form JSON."""
+    shape = _shape(struct)
+    return bool(shape.timed or shape.free)
+
+
 def wrong(error: Exception, what: str) -> DecodeError:
     """The DecodeError for an error of msgspec."""
     if isinstance(error, RecursionError):

@@ -2,27 +2,16 @@
 
 import asyncio
 from collections import deque
-from datetime import datetime
 from typing import Any
 
 import asyncpg
 import msgspec
-from msgspec import Raw, Struct
 
+from schemas.envelope import CloudEvent
 from schemas.order import OrderPaid
 from services.kernel import bus
 from services.kernel.ids import event_id, unique
 from tests.bench.work import INSERT, TALLY, Tally, thanks
-
-
-class Wire(Struct):
-    id: str
-    source: str
-    type: str
-    time: datetime
-    shop: str
-    buyer: str
-    data: Raw
 
 
 class Puller:
@@ -68,7 +57,7 @@ class Puller:
         self.wake.set()
 
 
-_wire = msgspec.json.Decoder(Wire)
+_wire = msgspec.json.Decoder(CloudEvent)  # what any reader of the contract decodes, in two steps
 _paid = msgspec.json.Decoder(OrderPaid)
 _tally = msgspec.json.Decoder(Tally)
 
