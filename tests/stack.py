@@ -107,6 +107,10 @@ class Stack:
         for name in list(self._lifespans):
             await self.stop(name)
 
+    async def get(self, name: str, path: str) -> tuple[int, str]:
+        """Status and body of a service's HTTP door."""
+        return await self._lifespans[name].get(path)
+
     async def publish(self, source: str, shop: str, kind: str, *facts: Any) -> None:
         """Put raw facts into INBOX, one message each (bytes are published as they are)."""
         js = self.nats.jetstream()
@@ -153,6 +157,19 @@ class _Lifespan:
     async def stop(self) -> None:
         self._stop.set()
         await self._task
+
+    async def get(self, path: str) -> tuple[int, str]:
+        sent: list[dict[str, Any]] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""}
+        await self._app(scope, receive, send)
+        return sent[0]["status"], b"".join(message.get("body", b"") for message in sent).decode()
 
     async def _live(self, started: asyncio.Future[None]) -> None:
         async with self._app.start_lifespan_context():

@@ -190,8 +190,6 @@ class Loop:
         """
         for stream in {*self._streams, bus.EVENTS}:
             state = await require_same_log(self._pool, self._nats, stream, driven=self._settings.clock == "driven")
-            if reader := self._readers.get(stream):
-                reader.end = max(reader.end, state.last)
             if stream == bus.EVENTS:
                 self._relay.log_end = max(self._relay.log_end, state.last)
 
@@ -248,8 +246,9 @@ class Loop:
             if stream == bus.EVENTS:
                 self._relay.log_end = max(self._relay.log_end, seq)
             lag_s = (now - recorded).total_seconds()
-            self._metrics.behind(stream, partition, max(0, self._readers[stream].end - seq))
             self._metrics.lag(stream, partition, lag_s)
+        for stream, reader in self._readers.items():
+            self._metrics.behind(stream, reader.waiting)
         self._log.say(
             Log.BATCH_COMMITTED,
             partitions=sorted({partition for _, partition in moved}),

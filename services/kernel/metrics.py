@@ -34,7 +34,7 @@ class Metrics:
         def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"carebus_{name}", text, labels, buckets=buckets, registry=own)
 
-        self._lag_messages = gauge("lag_messages", "Messages not yet handled.", "stream", "partition")
+        self._lag_messages = gauge("lag_messages", "Messages not yet handled.", "stream")
         self._lag_seconds = gauge("lag_seconds", "Age of the last one handled.", "stream", "partition")
         self._batch_messages = histogram("batch_messages", "Messages in one transaction.", _COUNTS)
         self._batch_seconds = histogram("batch_seconds", "From reading a batch to its commit.", _SECONDS)
@@ -62,14 +62,13 @@ class Metrics:
         """How old the last message handled was when it was handled."""
         self._lag_seconds.labels(stream, str(partition)).set(seconds)
 
-    def behind(self, stream: str, partition: int, messages: int) -> None:
-        """How many sequences lie between the partition's checkpoint and the end of the stream."""
-        self._lag_messages.labels(stream, str(partition)).set(messages)
+    def behind(self, stream: str, messages: int) -> None:
+        """How many messages of the stream wait, those of other replicas' partitions included."""
+        self._lag_messages.labels(stream).set(messages)
 
     def released(self, stream: str, partition: int) -> None:
         """The partition is another replica's: its lag is no longer told here."""
-        for lag in (self._lag_messages, self._lag_seconds):
-            lag.remove(stream, str(partition))
+        self._lag_seconds.remove(stream, str(partition))
 
     def batch(self, messages: int, seconds: float) -> None:
         """A batch was committed."""

@@ -64,11 +64,15 @@ class Reader:
         self._inbox = ""
         self._asked = 0
         self._arrived: int = 0
+        self._pending: int = 0
         self._heard = 0.0
         self._reconnects = 0
         self._lost = "not open"
-        self.end = 0
-        """The stream's last sequence, as far as this reader has heard."""
+
+    @property
+    def waiting(self) -> int:
+        """Messages that have arrived or, as the server said with the last of them, are still to come."""
+        return len(self._buffer) + self._pending
 
     async def open(self, positions: Mapping[int, int]) -> None:
         """Read the partitions from behind the given sequences. Raises BusError where JetStream does not answer."""
@@ -77,6 +81,7 @@ class Reader:
         self._buffer.clear()
         self._asked = 0
         self._arrived = 0
+        self._pending = 0
         self._reconnects = self._nats.stats["reconnects"]
         if not positions:
             self._lost = ""
@@ -165,17 +170,18 @@ class Reader:
     async def _arrive(self, msg: Msg) -> None:
         self._heard = monotonic()
         if msg.reply.startswith("$JS.ACK."):
-            _, seq, consumed, nanoseconds, _ = _fields(msg.reply)
+            _, seq, consumed, nanoseconds, pending = _fields(msg.reply)
             number = int(consumed)
             if number != self._arrived + 1:
                 self._lost = f"gap: message {number} came after {self._arrived}"
             self._arrived = number
             self._asked -= 1
-            self.end = int(seq)
+            self._pending = int(pending)
+            stored = int(seq)
             position = self._positions.get(stored_partition(msg.subject))
-            if position is not None and self.end > position:  # else another replica's, or handled before
+            if position is not None and stored > position:  # else another replica's, or handled before
                 recorded = _recorded(msg, int(nanoseconds), driven=self._driven)
-                self._buffer.append(Message(self._stream, self.end, msg.subject, recorded, msg.data))
+                self._buffer.append(Message(self._stream, stored, msg.subject, recorded, msg.data))
         else:
             self._status(msg.headers or {})
         if len(self._buffer) < 2 or self._lost:

@@ -154,8 +154,8 @@ class Running:
             if not self._stopping:
                 self._fail("cancelled from within")
             raise
-        except Exception as error:
-            self._fail(f"{type(error).__name__}: {error}")
+        except Exception as error:  # a bug; its text may quote data, the log says where it was raised
+            self._fail(type(error).__name__)
             self.log.say(Log.BATCH_FAILED, error=error)
 
     async def _keep_house(self) -> None:
