@@ -48,17 +48,15 @@ class Move(Struct, frozen=True):
     twice: bool
 
 
-MOVES = st.lists(
-    st.builds(
-        Move,
-        seconds=st.sampled_from([0, 1, 5, 600, 1_800, 1_801]),
-        fact=st.sampled_from(["placed", "placed", "paid", "closed", "reviewed", "cancel"]),
-        order=st.integers(1, 4),
-        minutes_ago=st.sampled_from([0, 0, 29, 30, 31, 180]),
-        twice=st.booleans(),
-    ),
-    max_size=14,
+MOVE = st.builds(
+    Move,
+    seconds=st.sampled_from([0, 1, 5, 600, 1_800, 1_801]),
+    fact=st.sampled_from(["placed", "placed", "paid", "closed", "reviewed", "cancel"]),
+    order=st.integers(1, 4),
+    minutes_ago=st.sampled_from([0, 0, 29, 30, 31, 180]),
+    twice=st.booleans(),
 )
+MOVES = st.lists(MOVE, max_size=14)
 
 
 def played(moves: Iterable[Move], times: int = 1) -> Memory:
@@ -146,9 +144,9 @@ def test_a_feed_said_again_adds_nothing(moves: list[Move]) -> None:
 def test_ids_are_unique_ordinals_count_and_bases_lie_before(moves: list[Move]) -> None:
     memory = played(moves)
     assert len({one.id for one in memory.log}) == len(memory.log)
-    places: dict[tuple[str, str], list[int]] = {}
+    places: dict[tuple[str, str, str], list[int]] = {}
     for one in memory.log:
-        places.setdefault((one.source, one.causationid), []).append(one.ordinal)
+        places.setdefault((one.source, one.buyer, one.causationid), []).append(one.ordinal)
         stream, _, number = one.basis.rpartition(":")
         limit = len(memory.inbox) + 1 if stream == "in" else one.seq
         assert stream in ("", "in")
