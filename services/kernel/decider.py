@@ -11,8 +11,8 @@ import asyncpg
 
 from schemas.envelope import Event
 from schemas.ops import OpsMessageRefused
-from services.kernel import crash, parked, refold, store
-from services.kernel.inputs import Decode, Item
+from services.kernel import bus, crash, parked, refold, store
+from services.kernel.inputs import Decode, Item, failure_of
 from services.kernel.metrics import Metrics
 from services.kernel.parked import Lane, Parked, kind_of, say_parked
 from services.kernel.policybook import PolicyBook
@@ -21,10 +21,10 @@ from services.kernel.store import Connection, Row, StoryKey
 from services.kernel.telemetry import Log, Logger
 from services.kernel.work import Stories, Work, is_policy, parts
 
+RENEW = 50
+"""Stories of an older version folded anew in one transaction; each reads its lane's history."""
 LATE = timedelta(seconds=1)
 """A tick that fires later than this by the log's clock is counted as late."""
-REDRIVE = 500
-"""Parked messages of one lane played in one transaction."""
 
 
 class Decider:
@@ -100,20 +100,35 @@ class Decider:
         await self._write(connection, work)
         return {row.partition for row in rows.values()}
 
+    async def renew(
+        self, connection: Connection, owned: Collection[int], after: StoryKey
+    ) -> tuple[set[int], StoryKey | None]:
+        """Fold a page of stories of an older version anew; their partitions, and where the next page starts.
+
+        One that cannot be folded stays as it is: its next message is parked.
+        """
+        await self.policies.guard(connection)
+        current = [process for process in self.processes.values() if not process.inbox]
+        rows = await store.lock_old(connection, {p.name: p for p in current}, owned, after, RENEW)
+        await self._refold(connection, rows)
+        renewed = {key: row.slot for key, row in rows.items() if not row.fault}
+        await store.write_slots(connection, self.processes, renewed)
+        return {row.partition for row in rows.values()}, max(rows, default=None)
+
     async def redrive(self, connection: Connection, lane: Lane, decode: Decode) -> set[int]:
         """Play a lane's parked messages again, in order, up to the first that fails again."""
         await self.policies.guard(connection)
-        rows = await parked.lane_rows(connection, lane, REDRIVE + 1)
+        rows = await parked.lane_rows(connection, lane, parked.REDRIVE + 1)
         work, done = Work(), list[int]()
         work.blocked = await parked.blocked_lanes(connection, {row["partition"] for row in rows})
         failed: tuple[int, str, str] | None = None
-        for row in rows[:REDRIVE]:
+        for row in rows[: parked.REDRIVE]:
             items = [] if row["stream"] == parked.TICK else parts(decode(parked.message_of(row)), row["part"])
             failed = await self._again(connection, work, items, row)
             if failed:
                 break
             done.append(row["id"])
-        more = rows[REDRIVE]["id"] if len(rows) > REDRIVE and not failed else None
+        more = rows[parked.REDRIVE]["id"] if len(rows) > parked.REDRIVE and not failed else None
         await self._write(connection, work)
         await parked.settle(connection, lane, done, failed, more, self._code)
         self._log.say(Log.PARKED_RETRIED, shop=lane[0], count=len(done), reason=kind_of(failed[1]) if failed else None)
@@ -149,8 +164,15 @@ class Decider:
         """Fold the stories of an older version of their process anew from the log."""
         for key, row in rows.items():
             process = self.processes[key[0]]
-            if row.version < process.version:
+            if row.version >= process.version or process.inbox:
+                continue
+            try:
                 slot = await self._past.story(connection, process, row.slot, self.policies.of(key[1]))
+            except (bus.BusError, *store.TRANSIENT):
+                raise
+            except Exception as error:  # the story's messages are parked one by one; all other stories go on
+                rows[key] = Row(row.slot, row.partition, row.version, failure_of(error)[0])
+            else:
                 rows[key] = Row(slot, row.partition, process.version)
                 self._log.say(
                     Log.STATE_REFOLDED,

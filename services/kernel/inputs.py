@@ -122,6 +122,9 @@ def _facts(message: Message, sources: Mapping[str, Source]) -> list[Item]:
 
 
 def _fact(message: Message, partition: int, place: InboxSubject, number: int, fact: Fact[Any]) -> Item:
+    if fact.shop != place.shop:
+        reason = f"shop: the fact's is not that of its subject, {place.shop!r}"
+        return _aside(message, partition, place, number, reason, "", "shop")
     name = f"in:{message.seq}:{number}"
     filled = replace(
         fact,

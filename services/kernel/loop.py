@@ -41,7 +41,10 @@ _CHECKPOINTS = "SELECT stream, partition, seq, epoch FROM checkpoint WHERE parti
 _HAND = "SELECT now FROM public.driven_clock"
 _LEFT = """
 SELECT array_remove(ARRAY[
-    CASE WHEN EXISTS (SELECT FROM state WHERE fire < $1 AND partition = ANY($2::int[])) THEN 'tick' END,
+    CASE WHEN EXISTS (
+        SELECT FROM state s WHERE fire < $1 AND partition = ANY($2::int[]) AND process = ANY($3::text[])
+        AND NOT EXISTS (SELECT FROM blocked b WHERE b.shop = s.shop AND b.buyer = s.buyer AND b.key IN ('', s.key))
+    ) THEN 'tick' END,
     CASE WHEN EXISTS (SELECT FROM parked WHERE status = 'retry') THEN 'retry' END
 ], NULL)
 """
@@ -60,13 +63,19 @@ class Segment(Struct):
 
 
 class Worker(Protocol):
-    """What a loop does with inputs: a Decider or a Projector."""
+    """What a loop does with inputs: a Decider or a Projector. processes: whose ticks it fires."""
+
+    @property
+    def processes(self) -> Collection[str]: ...
 
     async def handle(self, connection: store.Connection, items: Sequence[Item]) -> Sequence[OpsMessageRefused]: ...
     async def fire(
         self, connection: store.Connection, owned: Collection[int], until: datetime, limit: int
     ) -> set[int]: ...
     async def redrive(self, connection: store.Connection, lane: parked.Lane, decode: Decode) -> set[int]: ...
+    async def renew(
+        self, connection: store.Connection, owned: Collection[int], after: store.StoryKey
+    ) -> tuple[set[int], store.StoryKey | None]: ...
 
 
 class Loop:
@@ -102,6 +111,8 @@ class Loop:
         self._readers = {stream: Reader(nats, stream, self._wake, driven=driven) for stream in streams}
         self._opened: frozenset[int] | None = None
         self._looked = float("-inf")
+        self._renewed: store.StoryKey | None = None
+        """How far the stories of older versions were folded anew since the partitions last changed; None: all."""
         self.stuck = "starting"
         """Why the service is not ready; empty when it is."""
 
@@ -123,8 +134,10 @@ class Loop:
                 raise
             except StateNewer as error:
                 self._log.say(Log.STATE_NEWER, process=error.process, partition=error.partition, found=error.version)
+                self.stuck = str(error)
                 self._ownership.refused.add(error.partition)
                 self._opened = None
+                await asyncio.sleep(pause)
             except (Fenced, ReaderLost, bus.BusError, NatsError, *TRANSIENT) as error:
                 self.stuck = f"{type(error).__name__}: {error}"
                 self._say_failed(error)
@@ -181,6 +194,7 @@ class Loop:
             self._log.say(Log.READER_OPENED, stream=stream, partitions=sorted(owned), seq=first)
         await self._require_same_log()
         self._opened = owned
+        self._renewed = store.FIRST
         self._metrics.owned.set(len(owned))
 
     async def _require_same_log(self) -> None:
@@ -265,10 +279,13 @@ class Loop:
         self._looked = monotonic()
         if isinstance(self._clock, DrivenClock):
             self._clock.set(await self._pool.fetchval(_HAND))
-        left: list[str] = await self._pool.fetchval(_LEFT, self._clock.now(), list(self._opened))
+        left: list[str] = await self._pool.fetchval(
+            _LEFT, self._clock.now(), list(self._opened), list(self._worker.processes)
+        )
         fired = await self._fire() if "tick" in left else False
         redriven = await self._redrive() if "retry" in left else False
-        return fired or redriven
+        renewed = await self._renew(self._renewed) if self._renewed else False
+        return fired or redriven or renewed
 
     async def _fire(self) -> bool:
         """Fire due ticks up to the instant to which every stream has been read: the log's clock, not ours."""
@@ -298,6 +315,13 @@ class Loop:
                 await store.advance(connection, self._ownership.checkpoints, self._still(touched))
             self._relay.wake.set()
         return bool(lanes)
+
+    async def _renew(self, after: store.StoryKey) -> bool:
+        """Fold a page of stories of an older version anew, so that those nobody touches have their ticks too."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            touched, self._renewed = await self._worker.renew(connection, self._ownership.owned, after)
+            await store.advance(connection, self._ownership.checkpoints, self._still(touched))
+        return self._renewed is not None
 
     def _decode(self, message: Message) -> list[Item]:
         return decode_message(message, self._sources)

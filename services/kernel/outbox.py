@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 from nats.errors import Error as NatsError
 
-from schemas.subjects import partition_filter
+from schemas.subjects import PARTITIONS, partition_filter
 from services.kernel import bus, crash
 from services.kernel.clock import Clock, monotonic
 from services.kernel.history import history
@@ -38,6 +38,7 @@ SELECT id, partition, event_id, subject, payload, after, created FROM outbox
 WHERE partition = ANY($1::int[]) ORDER BY id LIMIT $2
 """
 _DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
+_BACKUP = "SELECT coalesce(min(seq), 0) FROM checkpoint WHERE stream = $1"
 _LAST_ID = "SELECT coalesce(max(id), 0) FROM outbox"
 
 
@@ -62,6 +63,7 @@ class Relay:
         clock: Clock,
         *,
         driven: bool = False,
+        restored: bool = False,
     ) -> None:
         self.wake = asyncio.Event()
         self.log_end = 0
@@ -73,6 +75,8 @@ class Relay:
         self._metrics = metrics
         self._clock = clock
         self._driven = driven
+        self._restored = restored
+        self._logged: frozenset[str] = frozenset()
         self._taken: set[int] = set()
         self._suspect_until: dict[int, int] = {}
         self._sent: set[int] = set()
@@ -109,11 +113,18 @@ class Relay:
             last: int = await self._pool.fetchval(_LAST_ID)
             self._suspect_until |= dict.fromkeys(self._taken, last)
             self._taken.clear()
+        if self._restored:
+            self._logged = await self._logged_since_backup()
+            self._restored = False
         rows = bounded(await self._pool.fetch(_SELECT, list(owned), BATCH))
         if not rows:
             self._metrics.outbox(0, 0.0)
             return 0
         self._metrics.outbox(len(rows), (self._clock.now() - rows[0]["created"]).total_seconds())
+        if logged := [row for row in rows if row["event_id"] in self._logged]:
+            await self._delete(logged)
+            self._metrics.reconciled.inc(len(logged))
+            return len(rows)
         suspects = [row for row in rows if self._suspect(row)]
         if suspects:
             await self._reconcile(suspects)
@@ -126,6 +137,13 @@ class Relay:
         self._metrics.relayed.observe(len(rows))
         self._log.say(Log.OUTBOX_PUBLISHED, count=len(rows), seconds=round(monotonic() - started, 4))
         return len(rows)
+
+    async def _logged_since_backup(self) -> frozenset[str]:
+        """The ids of all events since the oldest place that this database, restored from a backup, had read to."""
+        start: int = await self._pool.fetchval(_BACKUP, bus.EVENTS)
+        ids = await event_ids_since(self._nats, start + 1, range(PARTITIONS))
+        self._log.say(Log.OUTBOX_RECONCILED, count=len(ids), seq=start + 1)
+        return frozenset(ids)
 
     def _suspect(self, row: asyncpg.Record) -> bool:
         """Sent once without an acknowledgement, or found at a take-over and not yet looked up in the log."""
@@ -195,7 +213,7 @@ def bounded(rows: Sequence[asyncpg.Record]) -> Sequence[asyncpg.Record]:
     return rows
 
 
-async def event_ids_since(nats: bus.Nats, start: int, partitions: set[int]) -> set[str]:
+async def event_ids_since(nats: bus.Nats, start: int, partitions: Collection[int]) -> set[str]:
     """The message ids of these partitions of EVENTS from a sequence to the end, by headers alone."""
     wanted = partition_filter(bus.ROOTS[bus.EVENTS], partitions)
     return {

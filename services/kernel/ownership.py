@@ -29,7 +29,13 @@ INSERT INTO replica (replica, heartbeat) VALUES ($1, clock_timestamp())
 ON CONFLICT (replica) DO UPDATE SET heartbeat = excluded.heartbeat
 """
 _STALE = """
-DELETE FROM replica WHERE heartbeat < clock_timestamp() - make_interval(secs => $1) RETURNING replica
+WITH stale AS (
+    DELETE FROM replica WHERE heartbeat < clock_timestamp() - make_interval(secs => $1) RETURNING replica
+)
+SELECT replica, count(pg_terminate_backend(a.pid)) FROM stale LEFT JOIN pg_stat_activity a
+    ON a.usename = current_user AND a.pid <> pg_backend_pid()
+   AND a.application_name IN ('carebus-own-' || right(replica, 48), 'carebus-pool-' || right(replica, 48))
+GROUP BY replica
 """
 _EVICT = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -213,9 +219,7 @@ class Ownership:
             started = monotonic()
             await connection.execute(_BEAT, self._replica)
             for stale in await connection.fetch(_STALE, self._settings.stale_s):
-                replica = stale["replica"]
-                await connection.execute(_EVICT, [session_name(replica, "own"), session_name(replica, "pool")])
-                self._log.say(Log.REPLICA_EVICTED, replica=replica)
+                self._log.say(Log.REPLICA_EVICTED, replica=stale["replica"])
             live = [row["replica"] for row in await connection.fetch(_LIVE)]
             if self._replica not in live:
                 raise Evicted("this replica's heartbeat was stale")

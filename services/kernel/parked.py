@@ -21,6 +21,9 @@ from services.kernel.telemetry import Log, Logger
 MAX_DETAIL = 8_000
 """Characters of a traceback that are kept."""
 
+REDRIVE = 500
+"""Parked messages of one lane played in one transaction."""
+
 TICK = "TICK"
 """The `stream` of a tick that could not be decided; it has no bytes."""
 

@@ -15,7 +15,7 @@ from services.kernel.store import Connection, rows_of, write_slots
 PAGE = 1_000
 
 _GUARD = "SELECT pg_advisory_xact_lock_shared(hashtext(current_schema()), -1)"
-_MARK = "SELECT coalesce(sum(version), 0)::bigint FROM policy"
+_MARK = "SELECT coalesce(string_agg(shop || '=' || version, ' ' ORDER BY shop), '') FROM policy"
 _ALONE = "SELECT pg_advisory_xact_lock(hashtext(current_schema()), -1)"
 _ALL = "SELECT shop, version, digest, values FROM policy"
 _PUT = """
@@ -37,7 +37,8 @@ class PolicyBook:
         default = policy.default_policy()
         self._default = PolicyInForce(default, policy.digest(default))
         self._shops: dict[str, PolicyInForce] = {}
-        self._mark = 0
+        self._mark = ""
+        """All shops' versions, as the table had them when they were loaded."""
 
     def of(self, shop: str) -> PolicyInForce:
         return self._shops.get(shop, self._default)
@@ -45,7 +46,7 @@ class PolicyBook:
     async def guard(self, connection: Connection) -> None:
         """Hold the policies still for this transaction, and reload them if another replica has switched."""
         await connection.execute(_GUARD)
-        mark: int = await connection.fetchval(_MARK)
+        mark: str = await connection.fetchval(_MARK)
         if mark != self._mark:
             await self._load(connection)
             self._mark = mark
@@ -62,7 +63,6 @@ class PolicyBook:
         In one transaction, alone: no other decides under the old policy once this is committed.
         """
         await connection.execute(_ALONE)
-        self._mark = -1  # whatever becomes of this transaction, `guard` reads the table again
         data = event.data
         raw = msgspec.json.encode(data.values)
         if not await connection.fetchval(_PUT, event.shop, data.version, data.digest, raw):

@@ -172,8 +172,8 @@ def handle(process: Process, slot: Slot, cause: Cause, now: datetime, policy: Po
     if outcome.rejected:
         return Outcome(slot, (), outcome.rejected)
     due = process.due(outcome.slot.state, policy.values)
-    if isinstance(cause, Tick) and not outcome.events and due is not None and due <= now:
-        raise StuckTick(f"{process.name}: the tick of {cause.due.isoformat()} decided nothing and is still due")
+    if isinstance(cause, Tick) and outcome.slot.inputs == slot.inputs and due is not None and due <= now:
+        raise StuckTick(f"{process.name}: the tick of {cause.due.isoformat()} changed nothing and is still due")
     fire = _fire(slot, due, now, isinstance(cause, Tick))
     return Outcome(replace(outcome.slot, due=due, fire=fire), outcome.events)
 

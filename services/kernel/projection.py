@@ -16,7 +16,7 @@ from services.kernel import parked
 from services.kernel.inputs import Decode, Item, failure_of
 from services.kernel.metrics import Metrics
 from services.kernel.parked import Lane, Parked, kind_of, park_failed, park_waiting, say_parked
-from services.kernel.store import TRANSIENT, Connection
+from services.kernel.store import TRANSIENT, Connection, StoryKey
 from services.kernel.telemetry import Log, Logger
 
 Apply = Callable[[Connection, Sequence[Event[Any]]], Awaitable[None]]
@@ -37,6 +37,8 @@ class Projection(Struct, frozen=True, kw_only=True):
 class Projector:
     """The projections of one service, fed together: an event is in all of them or in none."""
 
+    processes: Collection[str] = ()
+
     def __init__(self, projections: Sequence[Projection], log: Logger, metrics: Metrics, code: str) -> None:
         self._projections = projections
         self._log = log
@@ -48,6 +50,7 @@ class Projector:
         blocked = await parked.blocked_lanes(connection, {item.partition for item in items})
         kept: list[Parked] = []
         await self._apply(connection, items, blocked, kept)
+        kept.sort(key=lambda found: found.message.seq)  # a bisection meets them out of order; a redrive must not
         await parked.park(connection, kept, self._code)
         return ()
 
@@ -55,12 +58,18 @@ class Projector:
         """Projections have no ticks."""
         return set()
 
+    async def renew(
+        self, connection: Connection, owned: Collection[int], after: StoryKey
+    ) -> tuple[set[int], StoryKey | None]:
+        """Projections have no stories."""
+        return set(), None
+
     async def redrive(self, connection: Connection, lane: Lane, decode: Decode) -> set[int]:
         """Play a lane's parked messages again, in order, up to the first that fails again."""
-        rows = await parked.lane_rows(connection, lane, 500)
+        rows = await parked.lane_rows(connection, lane, parked.REDRIVE + 1)
         done: list[int] = []
         failed: tuple[int, str, str] | None = None
-        for row in rows:
+        for row in rows[: parked.REDRIVE]:
             items = decode(parked.message_of(row))
             error = next(((i.reason, i.detail) for i in items if i.input is None), None)
             error = error or await self._attempt(connection, _events(items))
@@ -68,9 +77,7 @@ class Projector:
                 failed = (row["id"], *error)
                 break
             done.append(row["id"])
-        more = rows[-1]["id"] if len(rows) == 500 and not failed else None
-        if more is not None:
-            done.pop()
+        more = rows[parked.REDRIVE]["id"] if len(rows) > parked.REDRIVE and not failed else None
         await parked.settle(connection, lane, done, failed, more, self._code)
         self._log.say(Log.PARKED_RETRIED, shop=lane[0], count=len(done), reason=kind_of(failed[1]) if failed else None)
         return {row["partition"] for row in rows}

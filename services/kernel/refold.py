@@ -13,6 +13,7 @@ from schemas.codec import DecodeError, decode
 from schemas.envelope import Event
 from schemas.subjects import lane_filter, partition
 from services.kernel import bus
+from services.kernel.clock import EPOCH
 from services.kernel.history import history
 from services.kernel.inputs import decode_message
 from services.kernel.process import PolicyInForce, Process, Slot, is_own, story_of, with_due
@@ -20,11 +21,8 @@ from services.kernel.reader import message_of
 from services.kernel.store import Connection
 
 _SEQ = "SELECT seq FROM checkpoint WHERE stream = $1 AND partition = $2"
+_PARKED = "SELECT seq FROM parked WHERE stream = $1 AND shop = $2 AND buyer = $3"
 _OUTBOX = "SELECT payload FROM outbox WHERE shop = $1 AND buyer = $2 ORDER BY id"
-
-
-class NotRefoldable(Exception):
-    """A process that reads INBOX changed its version: its inputs may be gone, so it must read its old states."""
 
 
 class Past:
@@ -36,19 +34,20 @@ class Past:
     async def story(self, connection: Connection, process: Process, slot: Slot, policy: PolicyInForce) -> Slot:
         """A story folded by the present version of its process, as far as its lane was handled.
 
-        slot: its counts are kept, its state is not looked at. Raises NotRefoldable, bus.BusError.
+        slot: its counts are kept, its state is not looked at. Parked messages are not folded yet. Raises
+        bus.BusError, and what `evolve` raises.
         """
-        if process.inbox:
-            raise NotRefoldable(f"{process.name} reads INBOX: version {process.version} must accept the old states")
         handled: int = await connection.fetchval(_SEQ, bus.EVENTS, partition(slot.shop, slot.buyer)) or 0
+        rows = await connection.fetch(_PARKED, bus.EVENTS, slot.shop, slot.buyer)
+        parked = {row["seq"] for row in rows}
         logged: list[Event[Any]] = []
         async for msg in history(self._nats, bus.EVENTS, lane_filter(slot.shop, slot.buyer)):
             for item in decode_message(message_of(bus.EVENTS, msg), {}):
-                if isinstance(item.input, Event):
+                if isinstance(item.input, Event) and item.input.seq not in parked:
                     logged.append(item.input)
         waiting = decoded(row["payload"] for row in await connection.fetch(_OUTBOX, slot.shop, slot.buyer))
         folded = fold(process, slot, logged, waiting, handled)
-        return with_due(process, replace(folded, due=None, fire=slot.fire), _last(folded, logged), policy)
+        return due_anew(process, folded, logged, policy)
 
 
 def decoded(payloads: Iterable[bytes]) -> list[Event[Any]]:
@@ -89,7 +88,8 @@ def _basis(event: Event[Any]) -> int:
     return int(event.basis) if event.basis.isdecimal() else 0
 
 
-def _last(slot: Slot, logged: Sequence[Event[Any]]) -> Any:
-    """When the story last learnt something: the anchor of a `due` that has passed."""
-    at = next((e.recordedtime for e in reversed(logged) if str(e.seq) == slot.basis), None)
-    return at or (logged[-1].recordedtime if logged else slot.fire)
+def due_anew(process: Process, slot: Slot, logged: Sequence[Event[Any]], policy: PolicyInForce) -> Slot:
+    """A folded story with its `due` and `fire`, as if its last input had set them."""
+    at = next((event.recordedtime for event in reversed(logged) if str(event.seq) == slot.basis), None)
+    learnt = at or max((event.recordedtime for event in logged if event.recordedtime), default=EPOCH)
+    return with_due(process, replace(slot, due=None, fire=None), learnt, policy)

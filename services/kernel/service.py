@@ -61,6 +61,10 @@ class Running:
     ) -> None:
         if service.processes and service.projections:
             raise ValueError(f"{service.name}: a service has processes or projections, not both")
+        if service.reads_events and any(process.inbox for process in service.processes):
+            raise ValueError(
+                f"{service.name}: a process that reads INBOX does not read EVENTS (their partitions differ)"
+            )
         self.service = service
         self.log = log
         self.clock: Clock = clock or (DrivenClock() if settings.clock == "driven" else WallClock())
@@ -85,7 +89,9 @@ class Running:
         )
         self._ownership = Ownership(settings, self._dsn, service.name, service.streams, self.replica, log)
         driven = settings.clock == "driven"
-        self.relay = Relay(self.pool, nats, self._ownership, log, metrics, self.clock, driven=driven)
+        self.relay = Relay(
+            self.pool, nats, self._ownership, log, metrics, self.clock, driven=driven, restored=settings.restored
+        )
         self._decider = Decider(
             service.name,
             service.processes,

@@ -21,7 +21,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     in the URL. nats_credentials_file: a JWT and its seed instead. strict_logs: a wrong log field raises (tests).
     http_port: health, metrics and the HTTP door; 0 takes a free one. batch: most messages in one transaction.
     log_max_bytes, inbox_max_bytes: limits of the two streams, well below the disk. duplicate_window_s: how long
-    JetStream itself remembers message ids.
+    JetStream itself remembers message ids. restored: the database comes from a backup that is older than the log;
+    what is decided again is looked up in the log before it is sent (until the service has caught up).
     """
 
     nats_url: str = "nats://127.0.0.1:4222"
@@ -42,6 +43,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     duplicate_window_s: Annotated[int, Meta(ge=1, le=86_400)] = 600
     heartbeat_s: Annotated[float, Meta(gt=0, le=60)] = 2.0
     stale_s: Annotated[float, Meta(gt=0, le=600)] = 6.0
+    restored: bool = False
     crash_at: str = ""
     """For fault tests: `<point>:<n>` kills the process at the n-th passage of a named crash point (crash.py)."""
 

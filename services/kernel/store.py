@@ -170,11 +170,30 @@ WHERE (s.process, s.shop, s.buyer, s.key) = (n.process, n.shop, n.buyer, n.key)
 """
 _DUE = """
 SELECT s.* FROM state s
-WHERE s.fire < $1 AND s.partition = ANY($2::int[])
+WHERE s.fire < $1 AND s.partition = ANY($2::int[]) AND s.process = ANY($4::text[])
   AND NOT EXISTS (SELECT FROM blocked b WHERE b.shop = s.shop AND b.buyer = s.buyer AND b.key IN ('', s.key))
 ORDER BY s.fire LIMIT $3
 FOR UPDATE OF s
 """
+
+
+_OLD = """
+SELECT s.* FROM state s JOIN unnest($1::text[], $2::int[]) AS p (process, current) ON p.process = s.process
+WHERE s.version < p.current AND s.partition = ANY($3::int[])
+  AND (s.process, s.shop, s.buyer, s.key) > ($4, $5, $6, $7)
+ORDER BY s.process, s.shop, s.buyer, s.key LIMIT $8
+FOR UPDATE OF s
+"""
+FIRST: StoryKey = ("", "", "", "")
+"""Before every story."""
+
+
+async def lock_old(
+    connection: Connection, processes: Mapping[str, Process], owned: Collection[int], after: StoryKey, limit: int
+) -> dict[StoryKey, Row]:
+    """Stories of owned partitions whose state is of an older version, in order, from behind a story on."""
+    names, versions = list(processes), [process.version for process in processes.values()]
+    return rows_of(processes, await connection.fetch(_OLD, names, versions, list(owned), *after, limit))
 
 
 async def lock_rows(
@@ -199,7 +218,7 @@ async def lock_due(
     limit: int,
 ) -> dict[StoryKey, Row]:
     """The stories of owned partitions whose tick has come, except those that wait behind a parked message."""
-    return rows_of(processes, await connection.fetch(_DUE, until, list(owned), limit))
+    return rows_of(processes, await connection.fetch(_DUE, until, list(owned), limit, list(processes)))
 
 
 def rows_of(processes: Mapping[str, Process], records: Iterable[asyncpg.Record]) -> dict[StoryKey, Row]:
@@ -216,10 +235,13 @@ def rows_of(processes: Mapping[str, Process], records: Iterable[asyncpg.Record])
 
 
 def _row(process: Process, record: asyncpg.Record) -> Row:
-    """A state of an older version, or one that does not decode, comes back as the beginning, with its counts."""
+    """A state of an older version, or one that does not decode, comes back as the beginning, with its counts.
+
+    Not so for a process that reads INBOX: its inputs may be gone, so each version must read the states before it.
+    """
     raw: bytes | None = record["state"]
     state, fault = process.state(), ""
-    if raw is not None and record["version"] == process.version:
+    if raw is not None and (process.inbox or record["version"] == process.version):
         try:
             state = _decoder(process.state).decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -17,9 +17,10 @@ from schemas.subjects import PARTITIONS, partition_filter
 from services.kernel import bus, store
 from services.kernel.history import history
 from services.kernel.inputs import decode_message
-from services.kernel.process import Process, Slot, story_of
+from services.kernel.policybook import PolicyBook
+from services.kernel.process import Process, Slot, beginning, is_own, story_of
 from services.kernel.reader import message_of
-from services.kernel.refold import decoded, fold
+from services.kernel.refold import decoded, due_anew, fold
 from services.kernel.store import StoryKey
 
 ATTEMPTS = 5
@@ -27,7 +28,7 @@ ATTEMPTS = 5
 _HANDLED = "SELECT seq FROM checkpoint WHERE stream = $1 AND partition = $2"
 _ROWS = "SELECT * FROM state WHERE partition = $1 AND process = ANY($2::text[]) ORDER BY process, shop, buyer, key"
 _WAITING = "SELECT payload FROM outbox WHERE partition = $1 ORDER BY id"
-_PARKED = "SELECT seq FROM parked WHERE stream = $1 AND partition = $2 AND status <> 'aside'"
+_PARKED = "SELECT seq FROM parked WHERE stream = $1 AND partition = $2"
 
 _canonical = msgspec.json.Encoder(order="deterministic").encode
 
@@ -70,6 +71,8 @@ async def _partition(
     pool: asyncpg.Pool, nats: bus.Nats, covered: Mapping[str, Process], partition: int, *, repair: bool
 ) -> list[Difference]:
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+        policies = PolicyBook()
+        await policies.guard(connection)
         handled: int = await connection.fetchval(_HANDLED, bus.EVENTS, partition) or 0
         records = await connection.fetch(_ROWS, partition, list(covered))
         waiting = decoded(row["payload"] for row in await connection.fetch(_WAITING, partition))
@@ -84,11 +87,12 @@ async def _partition(
             row = rows.get(key)
             if row and row.version < process.version:  # folded anew when it is next touched
                 continue
-            slot = row.slot if row else Slot(shop=key[1], buyer=key[2], key=key[3], state=process.state())
+            told = stories.get(key, [])
             made = [event for event in waiting if story_of(process, event) == key[1:]]
-            folded = fold(process, slot, stories.get(key, []), made, handled)
+            slot = row.slot if row else _counted(beginning(process, *key[1:]), process, told, made, handled)
+            folded = fold(process, slot, told, made, handled)
             if what := "state" if row and row.fault else _what(slot if row else None, folded):
-                repaired[key] = replace(slot, state=folded.state, inputs=folded.inputs)
+                repaired[key] = due_anew(process, folded, told, policies.of(key[1]))
                 found.append(_difference(key, partition, what, repaired=repair))
         if repair and repaired:
             await store.lock_rows(connection, covered, repaired)
@@ -110,6 +114,14 @@ def _by_story(covered: Mapping[str, Process], events: Sequence[Event[Any]]) -> d
             if (story := story_of(process, event)) is not None:
                 stories[process.name, *story].append(event)
     return stories
+
+
+def _counted(
+    slot: Slot, process: Process, told: Sequence[Event[Any]], made: Sequence[Event[Any]], handled: int
+) -> Slot:
+    """A lost row's counts of own events: all that were ever decided, and those read back since."""
+    own = {event.id: event.seq for event in (*made, *told) if is_own(process, slot, event)}
+    return replace(slot, decided=len(own), reread=sum(0 < seq <= handled for seq in own.values()))
 
 
 def _what(stored: Slot | None, folded: Slot) -> str:

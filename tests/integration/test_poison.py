@@ -1,17 +1,25 @@
 """Poison in the log: it is parked or skipped, its buyer waits, others go on, a retry plays the rest in order."""
 
+import asyncio
+import io
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
 from schemas import subjects
 from schemas.codec import encode, entity
 from schemas.envelope import Event
 from schemas.order import OrderPaid, OrderPlaced
-from services.kernel.inputs import WHOLE
-from services.kernel.parked import ask_retry
+from services.kernel.inputs import WHOLE, decode_message
+from services.kernel.metrics import Metrics
+from services.kernel.parked import REDRIVE, ask_retry
+from services.kernel.projection import Projector
+from services.kernel.reader import Message
+from services.kernel.store import connect_pool
+from services.kernel.telemetry import configure
 from tests.databases import Database
 from tests.examples import order_ends, reminder
 from tests.examples.services import ENDS, FACTS, REMIND, prepare
@@ -184,6 +192,73 @@ async def test_a_failing_projection_is_bisected_and_parks_one_event(database: Da
         assert [tuple(row) for row in rows] == [("failed", "b7"), ("waiting", "b7")]
         assert len(await stack.rows("SELECT 1 FROM ex_ends.seen")) == 39
         assert len(await stack.rows("SELECT 1 FROM ex_ends.order_end WHERE rank = 2")) == 19
+
+
+async def test_a_long_lane_is_played_again_in_pages_each_event_once(database: Database, bus_url: str) -> None:
+    await prepare(database.dsn)
+    broken = True
+
+    async def apply(connection: Any, events: Any) -> None:
+        if broken and any(event.buyer == "b1" for event in events):
+            raise ZeroDivisionError("a bug")
+        await order_ends.apply(connection, events)
+
+    service = msgspec.structs.replace(ENDS, projections=[msgspec.structs.replace(ENDS.projections[0], apply=apply)])
+    many = REDRIVE + REDRIVE // 2
+    async with stack_of([service], database.dsn, bus_url) as stack:
+        await asyncio.gather(*(put(stack, paid(f"o{n}", "b1")) for n in range(many)))
+        await stack.settled()
+        assert len(await stack.rows("SELECT 1 FROM ex_ends.parked")) == many
+        broken = False
+        await stack.rows("SET search_path = ex_ends")
+        (failed,) = await stack.rows("SELECT id FROM parked WHERE status = 'failed'")
+        assert await ask_retry(stack.connection, failed["id"])
+
+        async def free() -> bool:
+            return not await stack.rows("SELECT 1 FROM parked") and not await stack.rows("SELECT 1 FROM blocked")
+
+        await until(free, "the lane is played")
+        assert [row["seq"] for row in await stack.rows("SELECT seq FROM seen ORDER BY place")] == list(
+            range(1, many + 1)
+        )
+
+
+async def test_what_a_bisection_parks_is_kept_in_the_order_of_the_log(database: Database) -> None:
+    """In a batch of b fine, c poison, b undecodable, the bisection meets the first of b last."""
+
+    async def apply(connection: Any, events: Any) -> None:
+        if any(event.buyer == "c" for event in events):
+            raise ZeroDivisionError("a bug")
+
+    await prepare(database.dsn)
+    projection = msgspec.structs.replace(ENDS.projections[0], apply=apply)
+    projector = Projector([projection], configure("test", file=io.StringIO()), Metrics("test", CollectorRegistry()), "")
+    items = [
+        decode_message(Message("EVENTS", seq, subjects.event("s1", event.buyer, "order"), NOW, payload), {})[0]
+        for seq, event, payload in (
+            (3, paid("o1", "b"), encode(paid("o1", "b"))),
+            (4, paid("o1", "c"), encode(paid("o1", "c"))),
+            (5, paid("o2", "b"), b"{}"),
+        )
+    ]
+    pool = await connect_pool(database.dsn, ENDS.name, "test", 1)
+    async with pool, pool.acquire() as connection, connection.transaction():
+        await projector.handle(connection, items)
+        rows = await connection.fetch("SELECT seq, buyer, status FROM parked ORDER BY id")
+    assert [row["seq"] for row in rows if row["buyer"] == "b"] == [3, 5]
+
+
+async def test_a_fact_of_another_shop_is_refused(database: Database, bus_url: str) -> None:
+    def translate(raw: Any) -> Any:
+        for fact in FACTS.sources["shop"](raw):
+            yield msgspec.structs.replace(fact, shop="s2")
+
+    await prepare(database.dsn)
+    service = msgspec.structs.replace(FACTS, sources={"shop": translate})
+    async with stack_of([service, ENDS], database.dsn, bus_url) as stack:
+        await stack.publish("shop", "s1", "order", {"fact": "paid", "order_id": "o", "buyer": "b", "time": NOW})
+        await stack.settled()
+        assert [row["type"] for row in await stack.rows("SELECT type FROM ex_ends.seen")] == ["ops.message_refused"]
 
 
 async def test_a_refused_fact_does_not_hold_up_its_neighbours_and_its_sender_is_told(

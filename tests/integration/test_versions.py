@@ -6,11 +6,14 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
+from schemas.care import CareSuppressed
 from schemas.order import OrderPaid
 from schemas.subjects import partition
+from services.kernel.parked import ask_retry
+from services.kernel.process import Tick
 from tests.databases import Database
 from tests.examples.services import REMIND, prepare
-from tests.integration.test_poison import paid, put
+from tests.integration.test_poison import NOW, paid, put
 from tests.stack import Stack, stack_of, until
 
 pytestmark = pytest.mark.integration
@@ -71,6 +74,60 @@ async def test_a_new_version_folds_the_story_anew_from_the_log(database: Databas
         assert (row["version"], row["decided"], row["reread"]) == (2, 2, 2)
         assert row["state"] == b'{"orders":["o1","o2","o3"],"proposed":2}'
         assert "state_refolded" in stack.logs[REMIND.name].getvalue()
+
+
+async def test_a_story_that_nobody_touches_is_folded_anew_and_has_its_tick(database: Database, bus_url: str) -> None:
+    await prepare(database.dsn)
+    async with stack_of([REMIND], database.dsn, bus_url) as stack:
+        for number in range(120):
+            await put(stack, paid("o1", f"b{number}"))
+        await stack.settled()
+        await stack.stop(REMIND.name)
+        soon = replace(SECOND.processes[0], due=lambda state, policy: NOW, decide=once)
+        await stack.start(replace(SECOND, processes=[soon]))
+
+        async def all_ticked() -> bool:
+            rows = await stack.rows("SELECT version, inputs FROM ex_remind.state")
+            return {tuple(row) for row in rows} == {(2, 3)}
+
+        await until(all_ticked, "every story is of version 2, and its tick has decided once more")
+
+
+def once(state: Counted, cause: Any, now: Any, policy: Any) -> Any:
+    if isinstance(cause, Tick) and state.proposed < 2:
+        yield CareSuppressed(care_id="late", kind="unpaid_soft", reason="expired")
+
+
+async def test_a_story_that_no_longer_folds_is_parked_and_all_others_go_on(database: Database, bus_url: str) -> None:
+    def fails_for_b1(state: Counted, event: Any) -> Counted:
+        if event.buyer == "b1":
+            raise ZeroDivisionError("a bug")
+        return evolve(state, event)
+
+    await prepare(database.dsn)
+    async with stack_of([REMIND], database.dsn, bus_url) as stack:
+        await put(stack, paid("o1", "b1"))
+        await put(stack, paid("o1", "b2"))
+        await stack.settled()
+        await stack.stop(REMIND.name)
+        await stack.start(replace(SECOND, processes=[replace(SECOND.processes[0], evolve=fails_for_b1)]))
+        await put(stack, paid("o2", "b1"))
+        await put(stack, paid("o2", "b2"))
+        row = await settled_state(stack, "b2", 3)
+        assert row["version"] == 2
+
+        async def waits() -> bool:
+            return bool(await stack.rows("SELECT 1 FROM ex_remind.blocked WHERE buyer = 'b1'"))
+
+        await until(waits, "the buyer waits")
+        assert not stack.running[REMIND.name].failed
+        await stack.stop(REMIND.name)
+        await stack.start(SECOND)
+        await stack.rows("SET search_path = ex_remind")
+        (failed,) = await stack.rows("SELECT id FROM parked WHERE status = 'failed'")
+        assert await ask_retry(stack.connection, failed["id"])
+        row = await settled_state(stack, "b1", 3)
+        assert row["state"] == b'{"orders":["o1","o2"],"proposed":1}', "a parked message is folded once"
 
 
 async def test_a_newer_state_makes_a_replica_give_the_partition_up(database: Database, bus_url: str) -> None:
