@@ -15,6 +15,7 @@ from services.kernel.policy import default_policy, digest
 from services.kernel.process import (
     LATE_TICK,
     MAX_TICKS,
+    Emit,
     PolicyInForce,
     Process,
     Slot,
@@ -116,7 +117,7 @@ def restless(**parts: Any) -> Process:
 
 def test_a_tick_that_decides_nothing_and_stays_due_is_stuck() -> None:
     slot = handle(restless(), blank(), read(PLACED, "09:00:00"), at("09:00:00"), FORCE).slot
-    with pytest.raises(StuckTick, match="decided nothing and is still due"):
+    with pytest.raises(StuckTick, match="changed nothing and is still due"):
         fire_before(restless(), slot, at("11:00:00"), FORCE)
 
 
@@ -125,11 +126,24 @@ def test_a_story_that_never_comes_to_rest_is_stuck() -> None:
         if not isinstance(cause, Event):
             yield CareSuppressed(care_id="c", kind="payment_thanks", reason="cap")
 
-    process = restless(decide=suppress)
+    process = restless(decide=suppress, key=lambda event: event.buyer)
     slot = handle(process, blank(), read(PLACED, "09:00:00"), at("09:00:00"), FORCE).slot
     end = at("10:00:00") + MAX_TICKS * LATE_TICK + timedelta(hours=1)
     with pytest.raises(StuckTick, match=f"more than {MAX_TICKS} ticks"):
         fire_before(process, slot, end, FORCE)
+
+
+def test_a_tick_that_only_tells_another_lane_and_stays_due_is_stuck() -> None:
+    """It would fire every 5 s with the same id, for ever."""
+
+    def tell(state: Any, cause: Any, now: datetime, policy: Any) -> Iterable[Any]:
+        if not isinstance(cause, Event):
+            yield Emit(data=CareSuppressed(care_id="c", kind="payment_thanks", reason="cap"), buyer="another")
+
+    process = restless(decide=tell, key=lambda event: event.buyer)
+    slot = handle(process, blank(), read(PLACED, "09:00:00"), at("09:00:00"), FORCE).slot
+    with pytest.raises(StuckTick, match="changed nothing and is still due"):
+        fire_before(process, slot, at("11:00:00"), FORCE)
 
 
 @pytest.mark.parametrize("before", [0, 1])

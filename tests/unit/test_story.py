@@ -249,7 +249,7 @@ def test_a_process_that_raises_fails_the_story_with_its_traceback() -> None:
 def test_a_tick_that_stays_due_and_decides_nothing_fails_the_story() -> None:
     stuck = loose(evolve=lambda state, item: state, due=lambda state, policy: at("11:00:00"))
     text = failure(story(stuck).given(paid("10:00:00")).when_it_is, "12:00:00")
-    assert "StuckTick: loose: the tick of 2026-03-02T11:00:00+00:00 decided nothing and is still due" in text
+    assert "StuckTick: loose: the tick of 2026-03-02T11:00:00+00:00 changed nothing and is still due" in text
 
 
 def test_an_event_that_no_reader_could_take_fails_the_story() -> None:
