@@ -162,7 +162,7 @@ class Running:
             raise
         except Exception as error:  # a bug; its text may quote data, the log says where it was raised
             self._fail(type(error).__name__)
-            self.log.say(Log.BATCH_FAILED, error=error)
+            self.log.say(Log.SERVICE_FAILED, error=error, replica=self.replica)
 
     async def _keep_house(self) -> None:
         """Every HOUSE_S: forget old commands, count the lanes that wait."""

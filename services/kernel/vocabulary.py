@@ -72,6 +72,10 @@ class Log(Enum):
         "It ended.",
         "If it was not asked to: see `reason`.",
     )
+    SERVICE_FAILED = (
+        "error", ("error", "replica"),
+        "A bug: it cannot go on and ends; its supervisor starts it again.", "Report the place that `error` names.",
+    )  # fmt: skip
     LIBRARY_WARNING = (
         "warning", ("library", "error", "reason"),
         "A library logged a warning or an error; its text is withheld, `reason` is where in its code.",
@@ -104,7 +108,7 @@ class Log(Enum):
     )  # fmt: skip
     PARTITION_LOST = (
         "warning", ("stream", "partition", "partitions", "epoch", "replica", "reason"),
-        "Another replica has taken it while this one worked (fenced); the transaction was rolled back.",
+        "Another replica has taken it while this one worked (fenced); what was not committed is undone.",
         "Nothing once. Often: this replica is frozen or starved of CPU for longer than `CAREBUS_STALE_S`.",
     )  # fmt: skip
     REPLICA_STALE = (
