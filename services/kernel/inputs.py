@@ -85,7 +85,7 @@ def _event(message: Message) -> list[Item]:
     lane = (place.shop, place.buyer)
     try:
         event = decode(message.payload, seq=message.seq, recordedtime=message.recorded)
-        if (event.shop, event.buyer) != lane:
+        if event.shop != place.shop or event.buyer != place.buyer:
             raise DecodeError(f"shop, buyer: the event's are not those of its subject {message.subject!r}")
         if isinstance(event.data, PolicyChanged):
             from_event(event.data)

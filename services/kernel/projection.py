@@ -87,9 +87,9 @@ class Projector:
     ) -> None:
         good: list[Item] = []
         for item in items:
-            lane = _lane(item)
-            if lane in blocked:
-                kept.append(park_waiting(item, blocked[lane], ()))
+            behind = blocked.get(_lane(item)) if blocked else None
+            if behind:
+                kept.append(park_waiting(item, behind, ()))
             elif item.input is None:
                 self._park(item, item.reason, item.detail, blocked, kept)
             else:
