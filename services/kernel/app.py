@@ -5,6 +5,7 @@ It holds the broker (one NATS connection), the request/reply endpoints, the runn
 """
 
 import asyncio
+import gc
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -121,6 +122,8 @@ async def serve(service: Service, settings: Settings) -> int:
     watcher = asyncio.create_task(_watch(running, server))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _handled)
+    gc.collect()
+    gc.freeze()  # what was imported and made so far stays; the collector need not look through it again
     with suppress(SystemExit):  # with which uvicorn ends where the lifespan did not start; the exit code is ours
         await server.serve()
     watcher.cancel()
