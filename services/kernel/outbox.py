@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 from nats.errors import Error as NatsError
 
-from schemas.subjects import PARTITIONS, partition_filter
+from schemas.subjects import PARTITIONS, partition_filter, stored_partition
 from services.kernel import bus, crash
 from services.kernel.clock import Clock, monotonic
 from services.kernel.history import history
@@ -192,7 +192,7 @@ class Relay:
     async def _reconcile(self, suspects: Sequence[asyncpg.Record]) -> None:
         """Delete the rows that the log has already; the others were never sent, as far as anyone can know."""
         start = min(row["after"] for row in suspects) + 1
-        partitions = {int(row["subject"].split(".", 2)[1]) for row in suspects}
+        partitions = {stored_partition(row["subject"]) for row in suspects}
         there = await event_ids_since(self._nats, start, partitions)
         done = [row for row in suspects if row["event_id"] in there]
         await self._delete(done)

@@ -77,7 +77,7 @@ class PolicyBook:
             slots = {
                 key: with_due(processes[key[0]], row.slot, now, self.of(event.shop))
                 for key, row in rows_of(processes, records).items()
-                if row.version == processes[key[0]].version
+                if row.version == processes[key[0]].version and not row.fault
             }
             await write_slots(connection, processes, slots)
 

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -59,7 +60,7 @@ class Reader:
         self._driven = driven
         self._positions: dict[int, int] = {}
         self._buffer: deque[Message] = deque()
-        self._subscription: object = None
+        self._subscription: Any = None
         self._consumer = ""
         self._inbox = ""
         self._asked = 0
@@ -118,7 +119,7 @@ class Reader:
         subscription, self._subscription = self._subscription, None
         self._lost = self._lost or "closed"
         if subscription is not None and self._nats.is_connected:
-            await subscription.unsubscribe()  # type: ignore[attr-defined]  # nats-py's Subscription
+            await subscription.unsubscribe()
 
     async def take(self, limit: int) -> list[Message]:
         """Up to `limit` messages that are there now, perhaps none. Raises ReaderLost."""

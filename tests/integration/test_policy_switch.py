@@ -93,3 +93,21 @@ async def test_a_policy_that_cannot_be_used_is_parked_and_the_one_before_stays(
 
         await until(in_force, "the mended policy is in force")
         assert await stack.rows("SELECT 1 FROM parked") == []
+
+
+async def test_a_switch_leaves_a_state_that_does_not_decode_for_verify_to_repair(
+    database: Database, bus_url: str
+) -> None:
+    await prepare(database.dsn)
+    async with stack_of([REMIND], database.dsn, bus_url) as stack:
+        await put(stack, placed("o1", "b1"))
+        await settled_state(stack, "b1", 1)
+        await stack.rows("UPDATE ex_remind.state SET state = '{'")
+        await put(stack, switched(7200, 1))
+
+        async def in_force() -> bool:
+            return bool(await stack.rows("SELECT 1 FROM ex_remind.policy"))
+
+        await until(in_force, "the policy is in force")
+        (row,) = await stack.rows("SELECT state FROM ex_remind.state")
+        assert row["state"] == b"{"
