@@ -39,6 +39,13 @@ CONNECT_S = 10.0
 
 def application(running: Running, settings: Settings, registry: CollectorRegistry) -> AsgiFastStream:
     """The FastStream application of a service."""
+
+    async def gone() -> None:
+        running.log.say(Log.NATS_DISCONNECTED, server=safe_url(settings.nats_url))
+
+    async def back() -> None:
+        running.log.say(Log.NATS_RECONNECTED, server=safe_url(settings.nats_url))
+
     broker = NatsBroker(
         settings.nats(),
         name=f"carebus-{running.service.name}",
@@ -48,6 +55,8 @@ def application(running: Running, settings: Settings, registry: CollectorRegistr
         ping_interval=5,
         max_outstanding_pings=2,
         connect_timeout=5,
+        disconnected_cb=gone,
+        reconnected_cb=back,
         security=_security(settings),
         serializer=MsgSpecSerializer(use_fastdepends_errors=False),
         logger=None,

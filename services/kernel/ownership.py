@@ -114,6 +114,7 @@ class Ownership:
             try:
                 if self._connection is None or self._connection.is_closed():
                     await self._connect()
+                    self._log.say(Log.POSTGRES_BACK)
                 await self._beat()
             except Evicted as error:
                 self.drop()

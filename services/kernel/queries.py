@@ -89,6 +89,8 @@ class Queries:
             self._log.say(Log.QUERY_FAILED, endpoint=spec.endpoint, shop=shop, error=error)
         code = result.code if isinstance(result, Rejected) else "answer"
         self._metrics.query(spec.endpoint, code, monotonic() - started)
+        if isinstance(result, Answer):
+            self._log.say(Log.QUERY_ANSWERED, endpoint=spec.endpoint, shop=shop, count=len(result.rows), seq=result.seq)
         return msgspec.json.encode(result)
 
     async def _ask(self, spec: QuerySpec, query: Query[Any]) -> Answer | Rejected:

@@ -19,11 +19,8 @@ ALWAYS = {
 """On every line."""
 
 FIELDS = {
-    "action": "The id of a platform action.",
     "age_s": "Seconds since the oldest of them came.",
-    "bytes": "A size in bytes.",
     "causation": "The id of the event or command that led to it.",
-    "channel": "platform, sms, email or phone.",
     "command": "The id of a command.",
     "correlation": "The id that all messages of one story share.",
     "count": "How many.",
@@ -81,10 +78,6 @@ class Log(Enum):
         "A library logged a warning or an error; its text is withheld, `reason` is where in its code.",
         "Look at the lines around it.",
     )  # fmt: skip
-    RUBBISH_SETTINGS = (
-        "error", ("reason",),
-        "A setting is missing or wrong; the service does not start.", "Set the variable that `reason` names.",
-    )  # fmt: skip
     CLOCK_DRIVEN = (
         "warning", (),
         "Time comes from the log (`CAREBUS_CLOCK=driven`), for tests and the demo.",
@@ -97,11 +90,6 @@ class Log(Enum):
         "What this replica works on now.",
         "Nothing.",
     )
-    PARTITION_TAKEN_OVER = (
-        "info", ("stream", "partition", "epoch", "seq", "replica"),
-        "This replica works on the partition from here on.",
-        "Nothing; many of them: a replica restarts again and again.",
-    )  # fmt: skip
     PARTITION_RELEASED = (
         "info", ("stream", "partition", "replica", "reason"),
         "Given back, for another replica to take.", "Nothing.",
@@ -110,10 +98,6 @@ class Log(Enum):
         "warning", ("stream", "partition", "partitions", "epoch", "replica", "reason"),
         "Another replica has taken it while this one worked (fenced); what was not committed is undone.",
         "Nothing once. Often: this replica is frozen or starved of CPU for longer than `CAREBUS_STALE_S`.",
-    )  # fmt: skip
-    REPLICA_STALE = (
-        "warning", ("replica", "age_s"),
-        "A replica's heartbeat is overdue.", "See whether its process lives.",
     )  # fmt: skip
     REPLICA_EVICTED = (
         "warning", ("replica", "age_s", "pid"),
@@ -130,10 +114,6 @@ class Log(Enum):
         "warning", ("stream", "seq", "expected", "found", "reason"),
         "Messages are missing between server and reader; it opens again from its checkpoints.",
         "Often: look at the network and at slow consumers on the server.",
-    )  # fmt: skip
-    READER_REOPENED = (
-        "info", ("stream", "partitions", "seq", "reason"),
-        "The reader has opened again.", "Nothing; often: see `reason`.",
     )  # fmt: skip
     LOG_RESTORED = (
         "error", ("stream", "partition", "seq", "expected", "found", "created", "reason"),
@@ -160,19 +140,10 @@ class Log(Enum):
         "A type that this version does not know (a newer writer's).",
         "Nothing; after an upgrade of all services there are none.",
     )  # fmt: skip
-    LANE_BLOCKED = (
-        "warning", ("partition", "shop", "key", "seq", "count"),
-        "Messages of a buyer wait behind a parked one.", "As for message_parked.",
-    )  # fmt: skip
-    LANE_RELEASED = ("info", ("partition", "shop", "key", "count"), "The buyer's messages go on.", "Nothing.")
     PARKED_RETRIED = (
         "info", ("partition", "shop", "key", "row", "seq", "count", "reason"),
         "A parked message and those behind it were handled again; `reason` if it failed once more.",
         "Nothing; with a `reason`: as for message_parked.",
-    )  # fmt: skip
-    PARKED_DISCARDED = (
-        "warning", ("partition", "shop", "key", "row", "seq", "count", "reason"),
-        "An operator has given up a parked message.", "Nothing.",
     )  # fmt: skip
     TICK_PARKED = (
         "error", ("process", "partition", "shop", "key", "row", "reason", "error"),
@@ -188,14 +159,6 @@ class Log(Enum):
         "error", ("process", "partition", "shop", "key", "version", "expected", "found", "reason"),
         "A stored state is of a newer version: this replica gives up the partition.", "Upgrade this replica.",
     )  # fmt: skip
-    VERIFY_DIFFERENCE = (
-        "error", ("process", "partition", "shop", "key", "seq", "expected", "found", "reason"),
-        "A stored state or view is not the fold of the log.", "`carebus verify --repair`; keep the report.",
-    )  # fmt: skip
-    VERIFY_REPAIRED = (
-        "warning", ("process", "partition", "shop", "key", "count"),
-        "It was folded anew from the log.", "Find out who had changed the database.",
-    )  # fmt: skip
     # outbox
     OUTBOX_PUBLISHED = (
         "debug", ("partition", "count", "seq", "seconds"), "Decided events are in the log.", "Nothing.",
@@ -209,11 +172,7 @@ class Log(Enum):
         "info", ("partition", "count", "dropped", "seq", "seconds"),
         "What had been sent before was looked up in the log; what is there is not sent again.", "Nothing.",
     )  # fmt: skip
-    OUTBOX_TOO_LARGE = (
-        "error", ("process", "partition", "shop", "key", "type", "bytes", "row"),
-        "A decided event is larger than an event may be and was parked.", "As for message_parked.",
-    )  # fmt: skip
-    # commands, queries, effects
+    # commands, queries
     COMMAND_ANSWERED = (
         "info", ("endpoint", "command", "shop", "correlation", "result", "seconds"),
         "Accepted, or rejected with a code.", "Nothing.",
@@ -232,26 +191,9 @@ class Log(Enum):
         "error", ("endpoint", "shop", "reason", "error", "seconds"),
         "A query's handler broke.", "See `error`.",
     )  # fmt: skip
-    EFFECT_DONE = (
-        "info", ("shop", "key", "action", "channel", "correlation", "result", "seconds"),
-        "A message was sent or a platform action performed.", "Nothing.",
-    )  # fmt: skip
-    EFFECT_FAILED = (
-        "warning", ("shop", "key", "action", "channel", "correlation", "count", "reason", "error"),
-        "It was refused or could not be reached.", "Often: look at the channel or the shop's bridge.",
-    )  # fmt: skip
-    EFFECT_UNKNOWN = (
-        "warning", ("shop", "key", "action", "channel", "correlation", "reason", "error"),
-        "Whether it happened is not known; it is not repeated by itself.", "Look there, then settle_unknown.",
-    )  # fmt: skip
     # policy and servers
     POLICY_SWITCHED = (
         "info", ("shop", "digest", "version", "seq"), "A shop's policy is in force.", "Nothing.",
-    )  # fmt: skip
-    POLICY_REFUSED = (
-        "error", ("shop", "version", "seq", "reason"),
-        "A policy file or event cannot be used; the policy before it stays.",
-        "Mend the file that `reason` names.",
     )  # fmt: skip
     NATS_DISCONNECTED = (
         "warning", ("server", "reason", "error"),

@@ -3,12 +3,14 @@
 import io
 import json
 import logging
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.kernel import vocabulary
 from services.kernel.telemetry import (
     LOG_CHARACTERS,
     Log,
@@ -227,3 +229,15 @@ def test_what_a_library_logs_is_told_without_its_text() -> None:
     assert (line["event"], line["library"]) == ("library_warning", "some.library")
     assert "13800138000" not in file.getvalue()
     assert logging.getLogger("some.library").handlers == []
+
+
+def test_every_line_of_the_vocabulary_is_said_somewhere() -> None:
+    """Ops read the page to know what may come; what nobody says does not belong there."""
+    kernel = Path(vocabulary.__file__).parent
+    said_here = {
+        name
+        for file in kernel.glob("*.py")
+        if file.name != "vocabulary.py"
+        for name in re.findall(r"Log\.([A-Z_]+)", file.read_text(encoding="utf-8"))
+    }
+    assert {event.name for event in Log} == said_here
