@@ -4,19 +4,30 @@ import importlib
 
 import typer
 
+from services.cli import registry
 from services.kernel.service import Service
+from services.kernel.settings import Settings, SettingsError, read_settings
 
 
 def service_named(name: str) -> Service:
-    """The Service that MODULE:NAME names. Raises typer.Exit."""
-    module, _, attribute = name.partition(":")
+    """The service of this name, or the Service that MODULE:NAME names. Raises typer.Exit."""
+    module, colon, attribute = name.partition(":")
     try:
-        service = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError):
+        service = getattr(importlib.import_module(module), attribute) if colon else registry.service(name)
+    except (ImportError, AttributeError, LookupError, ValueError):
         service = None
     if not isinstance(service, Service):
-        raise failure(f"{name!r} is no service: give MODULE:NAME of a Service")
+        known = ", ".join(registry.NAMES)
+        raise failure(f"{name!r} is no service: give one of {known}, or MODULE:NAME of a Service")
     return service
+
+
+def settings() -> Settings:
+    """Where the servers are. Raises typer.Exit."""
+    try:
+        return read_settings()
+    except SettingsError as error:
+        raise failure(str(error)) from None
 
 
 def failure(line: str) -> typer.Exit:

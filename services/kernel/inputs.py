@@ -32,15 +32,21 @@ class RawFact(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """A fact that a source does not accept, with its reason and the field at fault; the bytes are parked."""
+    """A fact that a source does not accept, with its reason and the field at fault; the bytes are parked.
+
+    reason: quotes no data. place: where the sender finds it, where it has lines (`orders.csv row 17`).
+    """
 
     reason: str
     field: str = ""
+    place: str = ""
 
 
 Source = Callable[[RawFact], Iterable[Fact[Any] | Refused]]
 """A pure function from one raw message to the facts in it (feeds.md)."""
 
+ANY = "*"
+"""Among a service's sources: the one for every source that is not named there."""
 
 Decode = Callable[[Message], "list[Item]"]
 
@@ -104,7 +110,7 @@ def _facts(message: Message, sources: Mapping[str, Source]) -> list[Item]:
         place = parse_inbox(message.subject)
     except SubjectError as error:
         return [Item(message=message, partition=partition, reason=f"subject: {error}", aside=True)]
-    translate = sources.get(place.source)
+    translate = sources.get(place.source) or sources.get(ANY)
     if translate is None:
         return []
     raw = RawFact(place.source, place.shop, place.kind, message.payload, message.seq, message.recorded)
@@ -114,7 +120,15 @@ def _facts(message: Message, sources: Mapping[str, Source]) -> list[Item]:
         reason, detail = failure_of(error)
         return [_aside(message, partition, place, WHOLE, reason, detail)]
     return [
-        _aside(message, partition, place, number, fact.reason, "", fact.field)
+        _aside(
+            message,
+            partition,
+            place,
+            number,
+            fact.reason,
+            ", ".join(filter(None, (fact.place, fact.field))),
+            fact.field,
+        )
         if isinstance(fact, Refused)
         else _fact(message, partition, place, number, fact)
         for number, fact in enumerate(translated)

@@ -61,10 +61,6 @@ class Running:
     ) -> None:
         if service.processes and service.projections:
             raise ValueError(f"{service.name}: a service has processes or projections, not both")
-        if service.reads_events and any(process.inbox for process in service.processes):
-            raise ValueError(
-                f"{service.name}: a process that reads INBOX does not read EVENTS (their partitions differ)"
-            )
         self.service = service
         self.log = log
         self.clock: Clock = clock or (DrivenClock() if settings.clock == "driven" else WallClock())

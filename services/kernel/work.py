@@ -17,7 +17,7 @@ from schemas.subjects import NO_BUYER
 from services.kernel import ids, parked
 from services.kernel.inputs import WHOLE, Item, failure_of
 from services.kernel.parked import Lane, Parked, park_failed, park_waiting
-from services.kernel.process import PolicyInForce, Process, Slot, Tick, fire_before, handle, story_of
+from services.kernel.process import Fact, PolicyInForce, Process, Slot, Tick, fire_before, handle, story_of
 from services.kernel.reader import Message
 from services.kernel.store import Outgoing, Row, StoryKey, outgoing
 
@@ -47,14 +47,18 @@ class Stories(Struct, frozen=True):
     policy: Callable[[str], PolicyInForce]
 
     def of(self, item: Item) -> list[StoryKey] | Exception:
-        """The stories that an input belongs to, in the order of the processes; or what a `key` raised."""
+        """The stories that an input belongs to, in the order of the processes; or what a `key` raised.
+
+        A process that reads INBOX hears facts and no events, any other events and no facts.
+        """
         if item.input is None:
             return []
+        fact = isinstance(item.input, Fact)
         try:
             return [
                 (process.name, *story)
                 for process in self.processes.values()
-                if (story := story_of(process, item.input)) is not None
+                if process.inbox is fact and (story := story_of(process, item.input)) is not None
             ]
         except Exception as error:
             return error

@@ -1,0 +1,1 @@
+"""After-sales: cases from opening to outcome (售后)."""

@@ -1,0 +1,1 @@
+"""Care notifier: care messages to buyers, and who must hear of what (关怀)."""

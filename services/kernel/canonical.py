@@ -1,0 +1,115 @@
+"""The canonical feed: facts as CloudEvents 1.0 of this contract, for senders that have no format of their own.
+
+    in.canonical.<shop>.<kind>    one CloudEvent, or a JSON list of them (the CloudEvents batch format)
+
+A sender says `specversion`, `id`, `source`, `type`, `time`, `buyer` and `data`; it may say `shop` (then it is that of
+the subject), `actor`, `correlationid` and `dataschema` (then its version is honoured). The services say the rest.
+"""
+
+import codecs
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from schemas.catalogue import EVENTS
+from schemas.codec import dataschema, decode_data
+from schemas.strict import DecodeError, decode_struct, decode_typed
+from schemas.types import BuyerId, Id, Short, Time
+from services.kernel.inputs import RawFact, Refused, Source
+from services.kernel.process import Fact
+
+AHEAD = timedelta(hours=1)
+"""A fact further ahead of its reception than this has a wrong clock or a wrong time zone."""
+
+MAX_FACTS = 1_000
+"""The most facts in one message."""
+
+
+class Statement(Struct, frozen=True, kw_only=True):
+    """What a sender must and may say of one fact."""
+
+    specversion: Literal["1.0"]
+    id: Id
+    source: Short
+    type: Short
+    time: Time
+    shop: Id | None = None
+    buyer: BuyerId
+    actor: Short = ""
+    correlationid: Short = ""
+    dataschema: Short = ""
+    data: Raw
+
+
+_batch = msgspec.json.Decoder(Annotated[list[Raw], Meta(min_length=1, max_length=MAX_FACTS)])
+
+
+def canonical(types: Mapping[str, type[Any]]) -> Source:
+    """The source that takes these types, name -> Struct of the data. A wrong fact does not hold up its neighbours."""
+
+    def translate(raw: RawFact) -> Iterator[Fact[Any] | Refused]:
+        try:
+            statements = _statements(raw.payload)
+        except DecodeError as error:
+            yield Refused(_without_quotes(error), error.field)
+            return
+        for statement in statements:
+            try:
+                yield _fact(raw, statement, types)
+            except DecodeError as error:
+                yield Refused(_without_quotes(error), error.field)
+
+    return translate
+
+
+def contract_types(*types: type[Any]) -> dict[str, type[Any]]:
+    """The contract's own Structs by their type name, for `canonical`."""
+    return {struct.TYPE: struct for struct in types}
+
+
+def _statements(payload: bytes) -> Iterable[Raw | bytes]:
+    payload = payload.removeprefix(codecs.BOM_UTF8)
+    if payload.lstrip().startswith(b"["):
+        return decode_typed(_batch, payload, "batch")
+    return [payload]
+
+
+def _fact(raw: RawFact, payload: Raw | bytes, types: Mapping[str, type[Any]]) -> Fact[Any]:
+    said = decode_struct(Statement, payload, "CloudEvent")
+    if said.shop is not None and said.shop != raw.shop:
+        raise DecodeError("shop: not that of the subject", "shop")
+    struct = types.get(said.type)
+    if struct is None:
+        raise DecodeError(f"type: not one that in.canonical.<shop>.{raw.kind} takes", "type")
+    if said.time > raw.recorded + AHEAD:
+        raise DecodeError("time: lies ahead of now; is its time zone right?", "time")
+    try:
+        data = _data(said, struct)
+    except DecodeError as error:
+        raise DecodeError(str(error), f"data.{error.field}".rstrip(".")) from None
+    return Fact(
+        data=data,
+        shop=raw.shop,
+        buyer=said.buyer,
+        time=said.time,
+        actor=said.actor,
+        correlationid=said.correlationid,
+    )
+
+
+def _data(said: Statement, struct: type[Any]) -> Any:
+    """In the version it says it is of; the present one where it says none."""
+    if said.dataschema and EVENTS.get(said.type) is struct and said.dataschema != dataschema(said.type, struct.VERSION):
+        return decode_data(said.type, said.dataschema, said.data)
+    return decode_struct(struct, said.data, said.type)
+
+
+def _without_quotes(error: DecodeError) -> str:
+    """The fault without the value: what msgspec quotes of an enum may be anything that the sender wrote there."""
+    text = str(error)
+    return (
+        text.partition(": Invalid enum value")[0] + ": not one of the allowed values" if "enum value" in text else text
+    )

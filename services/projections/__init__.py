@@ -1,0 +1,1 @@
+"""Projections: the read models that the desk works from."""

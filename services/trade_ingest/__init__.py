@@ -1,0 +1,1 @@
+"""Trade ingest: orders, parcels, refunds and reviews, each fact once (交易)."""
