@@ -7,6 +7,7 @@ PYTEST_ARGS ?=
 WORKERS ?= 2
 
 RUN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
 INSTALLED := $(VENV)/.installed
 # The official AsyncAPI schema comes as an npm package; node and npm come with pyright[nodejs].
 SPECS := tests/contract/node_modules/.installed
@@ -15,18 +16,28 @@ LOCK := $(RUN)/uv --no-config pip compile --quiet --universal --python-version 3
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format test test-long test-all bench contract lock clean
+.PHONY: help demo setup lint format test test-long test-all bench contract lock clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup: $(INSTALLED) $(SPECS) ## Make $(VENV) with what requirements-dev.lock pins
+demo: $(RUNTIME) ## Start everything here, play a day of a shop, show what came of it, stop
+	@$(RUN)/carebus demo tests/streams/day.jsonl
 
-$(INSTALLED): requirements-dev.lock requirements.in pyproject.toml
+setup: $(INSTALLED) $(SPECS) ## Make $(VENV) with all that developing and testing needs
+
+# What CareBus runs on: quick, and enough for `make demo` and every `carebus` command.
+$(RUNTIME): requirements.lock requirements.in pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, $(PYTHON) is {sys.version.split()[0]}: make PYTHON=python3.11")'
-	$(PYTHON) -m venv $(VENV)
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "Installing what CareBus runs on into $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(INSTALLED): $(RUNTIME) requirements-dev.lock
+	@echo "Installing what developing and testing need into $(VENV) (once)"
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
 $(SPECS): tests/contract/package-lock.json | $(INSTALLED)
