@@ -1,14 +1,10 @@
-"""The measurements, in one run; the table is written to RESULTS.md beside this file."""
+"""The kernel beside bare loops that do the same work."""
 
 import asyncio
-import gc
-import os
-import platform
 import statistics
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -22,57 +18,13 @@ from schemas.codec import encode
 from services.kernel import bus
 from services.kernel.service import Service
 from tests.bench import bare, work
+from tests.bench.results import measured, quantiles
+from tests.bench.served import served
+from tests.bench.work import EVENTS, RATE, ROUNDS, SECONDS
 from tests.databases import Database
 from tests.stack import Stack, settings_for, stack_of, until
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
-
-EVENTS = int(os.environ.get("BENCH_EVENTS", "60000"))
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
-SECONDS = float(os.environ.get("BENCH_SECONDS", "20"))
-RATE = 500
-RESULTS = Path(__file__).parent / "RESULTS.md"
-
-_table: list[tuple[str, str, str]] = []
-
-
-@pytest.fixture(autouse=True)
-def _settled_heap() -> Any:
-    """As `serve` does: what was imported and made before is not looked through by the garbage collector again."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _written() -> Any:
-    """Write the table when all of it has been measured."""
-    yield
-    processor = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.processor(),
-    )
-    lines = [
-        "# Measured",
-        "",
-        f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({processor}), "
-        f"Python {platform.python_version()}, nats-server and PostgreSQL on the same machine, "
-        "`sync_interval: always`, fsync on.",
-        f"{EVENTS:,} events of some 350 bytes, {work.BUYERS:,} buyers, medians of {ROUNDS}; latencies over "
-        f"{SECONDS:.0f} s at {RATE}/s.",
-        "",
-        "| what | measured | wanted |",
-        "| --- | --- | --- |",
-        *(f"| {what} | {measured} | {wanted} |" for what, measured, wanted in _table),
-        "",
-    ]
-    print("\n" + "\n".join(lines))
-    RESULTS.write_text("\n".join(lines), encoding="utf-8")
 
 
 @asynccontextmanager
@@ -180,14 +132,8 @@ async def _bare_decisions(client: Any, connection: Any, count: int) -> float:
 
 def _ratio(what: str, rates: list[float], bare_rates: list[float], wanted: str) -> None:
     rate, least = statistics.median(rates), statistics.median(bare_rates)
-    _table.append((what, f"{rate:,.0f}/s; bare {least:,.0f}/s; ratio {rate / least:.2f}", wanted))
-    print(_table[-1], [round(r) for r in rates], [round(r) for r in bare_rates])
-
-
-def _quantiles(values: list[float]) -> str:
-    ordered = sorted(values)
-    p50, p99 = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
-    return f"p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms (n {len(values):,})"
+    measured.append((what, f"{rate:,.0f}/s; bare {least:,.0f}/s; ratio {rate / least:.2f}", wanted))
+    print(measured[-1], [round(r) for r in rates], [round(r) for r in bare_rates])
 
 
 async def appended(stack: Stack, number: int) -> None:
@@ -215,8 +161,8 @@ async def test_latency_from_append_to_row(own_database: Database, bus_url: str) 
         await stack.settled()
         grown = process.memory_info().rss - before
         late = await row_latencies(stack.connection, "bench_lines")
-    _table.append((f"EVENTS append -> row at {RATE}/s", _quantiles(late), "p99 <= 15 ms"))
-    _table.append((f"memory after {len(late):,} events more", f"{grown / 2**20:+.1f} MiB", "flat"))
+    measured.append((f"EVENTS append -> row at {RATE}/s", quantiles(late), "p99 <= 15 ms"))
+    measured.append((f"memory after {len(late):,} events more", f"{grown / 2**20:+.1f} MiB", "flat"))
 
 
 async def test_command_round_trip(own_database: Database, bus_url: str) -> None:
@@ -230,7 +176,7 @@ async def test_command_round_trip(own_database: Database, bus_url: str) -> None:
             answer = await stack.command("bench_tally", "cancel_care", command_id=f"c{number}", data=data)
             late.append(loop.time() - start)
             assert answer["result"] == "accepted", answer
-    _table.append(("command round trip, one after the other", _quantiles(late[200:]), "p99 <= 25 ms"))
+    measured.append(("command round trip, one after the other", quantiles(late[200:]), "p99 <= 25 ms"))
 
 
 async def test_five_processes_together(own_database: Database, bus_url: str) -> None:
@@ -238,24 +184,19 @@ async def test_five_processes_together(own_database: Database, bus_url: str) -> 
     await work.prepare(own_database.dsn)
     await _track_commits(own_database)
     names = ["bench_lines", "bench_lines2", "bench_lines3", "bench_tally", "bench_tally2"]
-    async with stack_of([], own_database.dsn, bus_url) as stack, _served(names, own_database.dsn, bus_url):
+    programs = {name: ("-m", "tests.bench.serve", name) for name in names}
+    async with stack_of([], own_database.dsn, bus_url) as stack, served(programs, own_database.dsn, bus_url):
         await until(lambda: _all_own(stack, names), "all five own their partitions", 30)
         await work.paced(RATE, 3, lambda n: appended(stack, 10_000_000 + n))
-        await asyncio.sleep(1)
+        await until(lambda: _all_written(stack, names[:3], RATE * 3), "the first events are rows", 30)
         for name in names[:3]:
             await stack.rows(f"TRUNCATE {name}.line")
         await work.paced(RATE, SECONDS, lambda n: appended(stack, n))
         count = int(RATE * SECONDS)
-        for name in names[:3]:
-            sql = f"SELECT count(*) FROM {name}.line WHERE type = 'order.paid'"
-
-            async def all_there(sql: str = sql) -> bool:
-                return await stack.connection.fetchval(sql) >= count
-
-            await until(all_there, f"{name} has all rows", 60)
+        await until(lambda: _all_written(stack, names[:3], count), "all events are rows", 60)
         late = [value for name in names[:3] for value in await row_latencies(stack.connection, name)]
     what = f"five processes together at {RATE}/s (3 projections, 2 deciding: {3 * RATE}/s in the log), append -> row"
-    _table.append((what, _quantiles(late), "told"))
+    measured.append((what, quantiles(late), "told"))
 
 
 async def _track_commits(database: Database) -> None:
@@ -266,6 +207,13 @@ async def _track_commits(database: Database) -> None:
     database.server.restart()
 
 
+async def _all_written(stack: Stack, names: list[str], count: int) -> bool:
+    counts = [
+        await stack.connection.fetchval(f"SELECT count(*) FROM {name}.line WHERE type = 'order.paid'") for name in names
+    ]
+    return min(counts) >= count
+
+
 async def _all_own(stack: Stack, names: list[str]) -> bool:
     for name in names:
         if (
@@ -274,28 +222,3 @@ async def _all_own(stack: Stack, names: list[str]) -> bool:
         ):
             return False
     return True
-
-
-@asynccontextmanager
-async def _served(names: list[str], dsn: str, bus_url: str) -> AsyncIterator[None]:
-    import sys
-
-    environment = {
-        **os.environ,
-        "CAREBUS_NATS_URL": bus_url,
-        "CAREBUS_POSTGRES_DSN": dsn,
-        "CAREBUS_LOG_LEVEL": "warning",
-        "CAREBUS_LOG_MAX_BYTES": str(2**31),
-        "CAREBUS_INBOX_MAX_BYTES": str(2**31),
-    }
-    running = [
-        await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.bench.serve", name, env=environment)
-        for name in names
-    ]
-    try:
-        yield
-    finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            await process.wait()

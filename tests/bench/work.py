@@ -1,6 +1,7 @@
 """What is measured: one small process, one small projection, and a log to read."""
 
 import asyncio
+import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +25,10 @@ from services.kernel.store import Connection
 
 SHOP = "bench"
 BUYERS = 5_000
+EVENTS = int(os.environ.get("BENCH_EVENTS", "60000"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "20"))
+RATE = 500
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
 TABLES = """
