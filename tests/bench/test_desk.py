@@ -80,9 +80,9 @@ async def _latencies(stack: Stack, sent: Mapping[str, datetime]) -> list[float]:
     messages = [message_of(bus.EVENTS, msg) async for msg in history(stack.nats, bus.EVENTS, "evt.*.*.*.care")]
     events = [decode(m.payload, seq=m.seq, recordedtime=m.recorded) for m in messages]
     return [
-        (event.recordedtime - sent[order]).total_seconds()
+        (event.recordedtime - sent[event.data.order_id]).total_seconds()
         for event in events
-        if isinstance(event.data, CareRequested) and event.recordedtime and (order := event.data.order_id) in sent
+        if isinstance(event.data, CareRequested) and event.recordedtime and event.data.order_id in sent
     ]
 
 
