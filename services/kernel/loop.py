@@ -7,14 +7,13 @@ committed, and is found out there.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
 import asyncpg
 import msgspec
-from msgspec import Struct
 from nats.errors import Error as NatsError
 
 from schemas import subjects
@@ -27,10 +26,10 @@ from services.kernel.outbox import Relay
 from services.kernel.ownership import Ownership
 from services.kernel.reader import Message, Reader, ReaderLost
 from services.kernel.restored import LogRestored, require_same_log
+from services.kernel.segments import Moved, Segment, segments
 from services.kernel.settings import Settings
 from services.kernel.store import TRANSIENT, Fenced, StateNewer
 from services.kernel.telemetry import Log, Logger
-from services.kernel.work import is_policy
 
 IDLE_S = 0.05
 """How often the loop looks for ticks, retries and partitions when nothing arrives."""
@@ -48,18 +47,6 @@ SELECT array_remove(ARRAY[
     CASE WHEN EXISTS (SELECT FROM parked WHERE status = 'retry') THEN 'retry' END
 ], NULL)
 """
-
-
-Moved = dict[tuple[str, int], tuple[int, datetime]]
-"""(stream, partition) -> the sequence and recordedtime that its checkpoint moves to."""
-
-
-class Segment(Struct):
-    """What one transaction handles: the inputs found in so many messages, and where the checkpoints move."""
-
-    items: list[Item] = msgspec.field(default_factory=list[Item])
-    moved: Moved = msgspec.field(default_factory=Moved)
-    messages: int = 0
 
 
 class Worker(Protocol):
@@ -221,7 +208,7 @@ class Loop:
     async def _messages(self, messages: Sequence[Message]) -> None:
         started = monotonic()
         for segment in segments(messages, self._decode, self._skipped):
-            await self._segment(segment)
+            await self._handle(segment)
         self._metrics.batch(len(messages), monotonic() - started)
 
     def _skipped(self, message: Message) -> None:
@@ -234,7 +221,7 @@ class Loop:
             seq=message.seq,
         )
 
-    async def _segment(self, segment: Segment) -> None:
+    async def _handle(self, segment: Segment) -> None:
         moved = segment.moved
         started = monotonic()
         async with self._pool.acquire() as connection, connection.transaction():
@@ -333,22 +320,3 @@ class Loop:
             raise Fenced("the partitions were lost while ticks were under way")
         floor = datetime.min.replace(tzinfo=self._clock.now().tzinfo)
         return {(stream, partition): (held[stream, partition].seq, floor) for partition in partitions}
-
-
-def segments(messages: Sequence[Message], decode: Decode, skipped: Callable[[Message], None]) -> list[Segment]:
-    """The batch in parts, so that each `policy.changed` begins one: it is taken before anything behind it.
-
-    skipped: told of a message in which there is no input for this service.
-    """
-    parts = [Segment()]
-    for message in messages:
-        found = decode(message)
-        if not found:
-            skipped(message)
-        elif is_policy(found[0]) and parts[-1].messages:
-            parts.append(Segment())
-        part = parts[-1]
-        part.items += found
-        part.messages += 1
-        part.moved[message.stream, subjects.stored_partition(message.subject)] = (message.seq, message.recorded)
-    return parts

@@ -79,10 +79,11 @@ async def _latencies(stack: Stack, sent: Mapping[str, datetime]) -> list[float]:
     """From each publication until the log took the request, both by the clock of this machine; in seconds."""
     messages = [message_of(bus.EVENTS, msg) async for msg in history(stack.nats, bus.EVENTS, "evt.*.*.*.care")]
     events = [decode(m.payload, seq=m.seq, recordedtime=m.recorded) for m in messages]
+    requested = [(event, event.data.order_id or "") for event in events if isinstance(event.data, CareRequested)]
     return [
-        (event.recordedtime - sent[event.data.order_id]).total_seconds()
-        for event in events
-        if isinstance(event.data, CareRequested) and event.recordedtime and event.data.order_id in sent
+        (event.recordedtime - sent[order]).total_seconds()
+        for event, order in requested
+        if event.recordedtime and order in sent
     ]
 
 

@@ -8,8 +8,8 @@ from schemas.envelope import Event
 from schemas.order import OrderPaid
 from services.kernel import outbox, policy
 from services.kernel.inputs import Item
-from services.kernel.loop import segments
 from services.kernel.reader import Message
+from services.kernel.segments import segments
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
