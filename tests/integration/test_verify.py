@@ -71,7 +71,7 @@ async def test_the_command_line_names_the_story_and_repairs_it(database: Databas
         told, status = await _carebus(database, bus_url, "--repair")
         assert (status, "repaired" in told) == (0, True), told
         told, status = await _carebus(database, bus_url)
-        assert (status, told) == (0, "every state is the fold of the log\n")
+        assert (status, told) == (0, "ex_remind (reminder): every state is the fold of the log\n")
 
 
 async def _carebus(database: Database, bus_url: str, *more: str) -> tuple[str, int]:
