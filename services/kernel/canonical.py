@@ -89,6 +89,8 @@ def _fact(raw: RawFact, payload: Raw | bytes, types: Mapping[str, type[Any]]) ->
     try:
         data = _data(said, struct)
     except DecodeError as error:
+        if error.field == "dataschema":
+            raise DecodeError("dataschema: not one of a known version of this type", "dataschema") from None
         raise DecodeError(str(error), f"data.{error.field}".rstrip(".")) from None
     return Fact(
         data=data,

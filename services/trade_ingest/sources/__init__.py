@@ -1,0 +1,1 @@
+"""What trade_ingest understands of INBOX, one file a source."""
