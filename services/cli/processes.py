@@ -6,9 +6,9 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
 HOST = "127.0.0.1"
 START_LIMIT_S = 30.0
@@ -34,10 +34,10 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def free_port() -> int:
+def free_port(other_than: Collection[int] = ()) -> int:
     """A port that nobody listens on, drawn at random so that test workers side by side do not collide."""
     for port in random.sample(PORTS, 200):
-        if port_is_free(port):
+        if port not in other_than and port_is_free(port):
             return port
     raise ServerError(f"no free port found on {HOST} in {PORTS.start}-{PORTS.stop - 1}")
 
@@ -46,11 +46,12 @@ def free_port() -> int:
 class Server(ABC):
     """One server process; `directory` holds its data and its `server.log`."""
 
+    name: str
     directory: Path
     port: int
+    start_limit_s: float = START_LIMIT_S
     process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
-
-    name: ClassVar[str]
+    _said_from: int = field(default=0, init=False, repr=False)
 
     @property
     def log(self) -> Path:
@@ -68,17 +69,46 @@ class Server(ABC):
 
     def start_again(self) -> None:
         """Start on the same directory and port after `stop` or `kill`; raises ServerError."""
+        deadline = time.monotonic() + self.start_limit_s
+        self.spawn()
+        while not self.wait_until_ready(deadline):
+            time.sleep(POLL_S)
+            self.spawn()
+
+    def spawn(self) -> None:
+        """Start the process without waiting until it is ready; raises ServerError."""
         if self.running:
             raise ServerError(f"{self.name} in {self.directory} is already running (pid {self.pid})")
-        deadline = time.monotonic() + START_LIMIT_S
-        while not self._try_start(deadline):
-            time.sleep(POLL_S)
+        if not port_is_free(self.port):
+            raise ServerError(f"{self.name} cannot start: port {self.port} on {HOST} is in use by another process")
+        try:
+            with self.log.open("ab") as log:
+                self._said_from = log.tell()
+                self.process = self._spawn(log.fileno())
+        except OSError as error:
+            raise ServerError(f"{self.name} cannot start: {error}") from None
+
+    def wait_until_ready(self, deadline: float) -> bool:
+        """Wait until the spawned process takes work. False: it ended, for a reason that passes by itself.
+
+        deadline: of `time.monotonic`. Whatever else ends the wait kills the process. Raises ServerError.
+        """
+        try:
+            return self._wait_until_ready(deadline)
+        except BaseException:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         """SIGKILL to this server's own process, as a crash would end it; returns when it is gone."""
         if self.process is not None:
             self.process.kill()
             self._forget_process()
+
+    @property
+    def last_words(self) -> str:
+        """What the process that was started last had to say when it ended, on one line."""
+        return " | ".join(self._said()[-2:]) or "it said nothing"
 
     def stop(self) -> None:
         """Ask the server to end in good order, and kill it if it takes longer than STOP_LIMIT_S."""
@@ -100,34 +130,27 @@ class Server(ABC):
             self.process.wait()
             self.process = None
 
-    def _try_start(self, deadline: float) -> bool:
-        """Start and wait until ready. False: it ended, for a reason that passes by itself."""
-        if not port_is_free(self.port):
-            raise ServerError(f"{self.name} cannot start: port {self.port} on {HOST} is in use by another process")
-        with self.log.open("ab") as log:
-            said_from = log.tell()
-            self.process = self._spawn(log.fileno())
-        try:
-            return self._wait_until_ready(deadline, said_from)
-        except BaseException:
-            self.kill()
-            raise
-
-    def _wait_until_ready(self, deadline: float, said_from: int) -> bool:
+    def _wait_until_ready(self, deadline: float) -> bool:
         while not self._ready():
             if not self.running:
                 self._forget_process()
-                said = self.log.read_bytes()[said_from:].decode(errors="replace").splitlines()
-                if time.monotonic() < deadline and any(map(self._passes_by_itself, said)):
+                if time.monotonic() < deadline and any(map(self._passes_by_itself, self._said())):
                     return False
-                last = " | ".join(said[-2:]) or "it said nothing"
-                raise ServerError(f"{self.name} ended while starting: {last} (log: {self.log})")
+                raise ServerError(f"{self.name} ended while starting: {self.last_words} (log: {self.log})")
             if time.monotonic() > deadline:
                 raise ServerError(
-                    f"{self.name} was not ready on {HOST}:{self.port} within {START_LIMIT_S:g} s (log: {self.log})"
+                    f"{self.name} was not ready on {HOST}:{self.port} within {self.start_limit_s:g} s (log: {self.log})"
                 )
             time.sleep(POLL_S)
         return True
+
+    def _said(self) -> list[str]:
+        try:
+            with self.log.open("rb") as log:
+                log.seek(self._said_from)
+                return log.read().decode(errors="replace").splitlines()
+        except OSError:  # somebody has removed it
+            return []
 
     @abstractmethod
     def _spawn(self, log: int) -> subprocess.Popen[bytes]:

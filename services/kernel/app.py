@@ -7,8 +7,9 @@ It holds the broker (one NATS connection), the request/reply endpoints, the runn
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, cast
 
 import asyncpg
@@ -22,7 +23,7 @@ from nats.errors import Error as NatsError
 from prometheus_client import CollectorRegistry, generate_latest
 
 from schemas import subjects
-from services.kernel import bus, crash
+from services.kernel import bus, crash, effects
 from services.kernel.commands import CommandSpec
 from services.kernel.metrics import Metrics
 from services.kernel.queries import QuerySpec
@@ -65,6 +66,8 @@ def application(running: Running, settings: Settings, registry: CollectorRegistr
         _endpoint(broker, running, subjects.command(running.service.name, command.name), _carry(running, command))
     for query in running.service.queries:
         _endpoint(broker, running, subjects.query(query.model, query.name), _ask(running, query))
+    for effect in running.service.effects:
+        effects.subscribe(broker, running.service.name, effect, partial(running.means, effect))
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[None, None]:
@@ -103,8 +106,11 @@ def application(running: Running, settings: Settings, registry: CollectorRegistr
     )
 
 
-async def serve(service: Service, settings: Settings) -> int:
-    """Run a service until it is told to stop (0) or cannot go on (1)."""
+async def serve(service: Service, settings: Settings, told: Callable[[str], None] = lambda reason: None) -> int:
+    """Run a service until it is told to stop (0) or cannot go on (1); 2 where it could not start.
+
+    told: hears in one line, free of secrets, why it did not end by being told to. Raises SettingsError.
+    """
     registry = CollectorRegistry()
     metrics = Metrics(service.name, registry, VERSION)
     log = configure(
@@ -136,7 +142,13 @@ async def serve(service: Service, settings: Settings) -> int:
     with suppress(SystemExit):  # with which uvicorn ends where the lifespan did not start; the exit code is ours
         await server.serve()
     watcher.cancel()
-    return 1 if running.failed or not server.started else 0
+    if not server.started:
+        where = f"{settings.http_host}:{settings.http_port}"
+        told(safe_url(running.failed) or f"cannot start: the HTTP port {where} cannot be listened on")
+        return 2
+    if running.failed:
+        told(f"cannot go on: {safe_url(running.failed)}")
+    return 1 if running.failed else 0
 
 
 def _handled(_number: int, _frame: object) -> None:
@@ -184,4 +196,7 @@ def _security(settings: Settings) -> BaseSecurity | None:
         return None
     from faststream.nats.security import NatsCredentials
 
-    return NatsCredentials.from_file(settings.nats_credentials_file)
+    try:
+        return NatsCredentials.from_file(settings.nats_credentials_file)
+    except ImportError:
+        raise SettingsError("CAREBUS_NATS_CREDENTIALS_FILE: install the package nkeys, which signs the login") from None

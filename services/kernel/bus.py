@@ -97,13 +97,43 @@ async def last_of(nats: Nats, subject: str) -> int:
 
 async def ensure_streams(nats: Nats, settings: Settings) -> None:
     """Create both streams, or bring them to this configuration. Raises BusError."""
-    for config in (_events(settings), _inbox(settings)):
-        try:
-            await request(nats, f"STREAM.CREATE.{config['name']}", config)
-        except BusError as error:
-            if error.code != 10058:  # the name is taken, with another configuration
-                raise
-            await request(nats, f"STREAM.UPDATE.{config['name']}", config)
+    for wanted in configurations(settings):
+        name = wanted["name"]
+        found = await stream_configuration(nats, name)
+        if found is None:
+            try:
+                await request(nats, f"STREAM.CREATE.{name}", wanted)
+                continue
+            except BusError:  # another service may have made it meanwhile
+                found = await stream_configuration(nats, name)
+                if found is None:
+                    raise
+        if differing(found, wanted):
+            await request(nats, f"STREAM.UPDATE.{name}", wanted)
+
+
+async def stream_configuration(nats: Nats, stream: str) -> dict[str, Any] | None:
+    """How the stream is configured; None where it does not exist. Raises BusError.
+
+    To be asked before a stream is created: a server refuses what would not fit beside what it has reserved (10047),
+    even the same stream once more.
+    """
+    try:
+        return (await request(nats, f"STREAM.INFO.{stream}", {}))["config"]
+    except BusError as error:
+        if error.code == 10059:  # stream not found
+            return None
+        raise
+
+
+def configurations(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
+    """How EVENTS and INBOX are to be configured, as JetStream's API takes it."""
+    return _events(settings), _inbox(settings)
+
+
+def differing(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """The fields of a wanted configuration that a stream has otherwise; the server adds fields of its own."""
+    return [name for name, value in wanted.items() if found.get(name) != value]
 
 
 def check_server(major: int, minor: int) -> None:

@@ -3,6 +3,8 @@
 import os
 import signal
 
+from services.kernel.settings import SettingsError
+
 POINTS = (
     "after_read",
     "mid_batch",
@@ -21,14 +23,14 @@ _armed: dict[str, tuple[int, signal.Signals]] = {}
 def arm(order: str) -> None:
     """Arm one point from `<point>:<n>` or `<point>:<n>:freeze`; the empty string arms nothing.
 
-    Raises ValueError for another form.
+    Raises SettingsError for another form.
     """
     if not order:
         return
     point, _, rest = order.partition(":")
     count, _, how = rest.partition(":")
     if point not in POINTS or not count.isdecimal() or how not in HOW:
-        raise ValueError(f"CAREBUS_CRASH_AT={order!r}: give <point>:<n>[:freeze], point one of {', '.join(POINTS)}")
+        raise SettingsError(f"CAREBUS_CRASH_AT={order!r}: give <point>:<n>[:freeze], point one of {', '.join(POINTS)}")
     _armed[point] = (int(count), HOW[how])
 
 

@@ -8,10 +8,15 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 import asyncpg
+import msgspec
 from msgspec import Struct
 
-from schemas.envelope import Event
+from schemas.codec import dataschema, entity
+from schemas.envelope import CloudEvent, Event
 from schemas.subjects import NO_BUYER
+from schemas.subjects import event as event_subject
+from services.kernel.bus import EVENTS
+from services.kernel.clock import EPOCH
 from services.kernel.inputs import Item
 from services.kernel.metrics import Metrics
 from services.kernel.reader import Message
@@ -26,6 +31,9 @@ REDRIVE = 500
 
 TICK = "TICK"
 """The `stream` of a tick that could not be decided; it has no bytes."""
+
+DISCARDED = "parked.discarded"
+"""The type of what is left of a discarded message until the owner has passed over it: no type of the contract."""
 
 Status = Literal["failed", "waiting", "aside"]
 
@@ -77,6 +85,12 @@ _AGAIN = "UPDATE parked SET status = 'retry' WHERE id = $1"
 _UNBLOCK = """
 DELETE FROM blocked b WHERE shop = $1 AND buyer = $2 AND behind = $3
   AND NOT EXISTS (SELECT FROM parked p WHERE (p.shop, p.buyer, p.key) = ($1, $2, $3) AND p.status <> 'aside')
+"""
+_LOCK = "SELECT * FROM parked WHERE id = $1 FOR UPDATE"
+_GIVE_UP = """
+UPDATE parked SET status = 'retry', stream = $2, seq = -id, part = 0, subject = $3, payload = $4, reason = $5,
+                  detail = ''
+WHERE id = $1
 """
 _ASK_RETRY = "UPDATE parked SET status = 'retry' WHERE id = $1 AND status IN ('failed', 'aside') RETURNING id"
 
@@ -157,6 +171,45 @@ async def settle(
 async def ask_retry(connection: Connection, row: int) -> bool:
     """Have the owner play a failed message and those behind it again; False: no such failed message."""
     return await connection.fetchval(_ASK_RETRY, row) is not None
+
+
+async def discard(connection: Connection, row: int) -> str:
+    """Give a parked message up. The status that it had (`TICK` for a tick, empty for no such row); only `aside` and
+    `failed` are given up, all others stay as they are.
+
+    One that blocks nobody is deleted. One that its lane waits behind is not: a message that parks at the same moment
+    would be left behind, unblocked. It becomes an event of a type that nobody knows, which every service skips, and
+    the owner is asked to play the lane: it goes, those behind it are played in order, the lane is unblocked.
+    """
+    async with connection.transaction():
+        found = await connection.fetchrow(_LOCK, row)
+        if found is None:
+            return ""
+        if found["stream"] == TICK:
+            return TICK
+        if found["status"] == "aside":
+            await connection.execute(_UNPARK, [row])
+        elif found["status"] == "failed":
+            subject = event_subject(found["shop"], found["buyer"], entity(DISCARDED))
+            nothing = _nothing(found["shop"], found["buyer"])
+            await connection.execute(_GIVE_UP, row, EVENTS, subject, nothing, DISCARDED)
+        return found["status"]
+
+
+def _nothing(shop: str, buyer: str) -> bytes:
+    return msgspec.json.encode(
+        CloudEvent(
+            id=DISCARDED,
+            source="carebus",
+            type=DISCARDED,
+            subject=DISCARDED,
+            time=EPOCH,
+            dataschema=dataschema(DISCARDED, 1),
+            shop=shop,
+            buyer=buyer,
+            data=msgspec.Raw(b"{}"),
+        )
+    )
 
 
 def message_of(row: asyncpg.Record) -> Message:

@@ -200,10 +200,10 @@ class Reader:
             self._lost = f"status {status} {headers.get('Description', '').strip()}"
 
 
-def message_of(stream: str, msg: Msg) -> Message:
+def message_of(stream: str, msg: Msg, *, driven: bool = False) -> Message:
     """A JetStream delivery as a stored message."""
     _, seq, _, nanoseconds, _ = _fields(msg.reply)
-    return Message(stream, int(seq), msg.subject, from_nanoseconds(int(nanoseconds)), msg.data)
+    return Message(stream, int(seq), msg.subject, _recorded(msg, int(nanoseconds), driven=driven), msg.data)
 
 
 def _recorded(msg: Msg, nanoseconds: int, *, driven: bool) -> datetime:

@@ -14,6 +14,8 @@ from services.kernel import bus
 from services.kernel.clock import Clock, DrivenClock, WallClock
 from services.kernel.commands import Commands, CommandSpec
 from services.kernel.decider import Decider
+from services.kernel.effects import WORKERS as EFFECT_WORKERS
+from services.kernel.effects import Effect, Means, ensure_consumers
 from services.kernel.ids import replica_name
 from services.kernel.inputs import Source
 from services.kernel.loop import Loop, Worker
@@ -38,7 +40,7 @@ VERSION = version("carebus")
 
 
 class Service(Struct, frozen=True, kw_only=True):
-    """What a service is made of: either processes (with sources and commands) or projections (with queries)."""
+    """What a service is made of: processes (with sources, commands, effects) or projections (with queries)."""
 
     name: str
     processes: Sequence[Process] = ()
@@ -46,6 +48,7 @@ class Service(Struct, frozen=True, kw_only=True):
     commands: Sequence[CommandSpec] = ()
     projections: Sequence[Projection] = ()
     queries: Sequence[QuerySpec] = ()
+    effects: Sequence[Effect] = ()
     reads_events: bool = True
 
     @property
@@ -80,8 +83,12 @@ class Running:
         found = nats.connected_server_version
         bus.check_server(found.major, found.minor)
         await bus.ensure_streams(nats, settings)
+        await ensure_consumers(nats, service.name, service.effects)
         self.pool: asyncpg.Pool = await connect_pool(
-            self._dsn, service.name, session_name(self.replica, "pool"), 4 + WORKERS
+            self._dsn,
+            service.name,
+            session_name(self.replica, "pool"),
+            4 + WORKERS + EFFECT_WORKERS * len(service.effects),
         )
         self._ownership = Ownership(settings, self._dsn, service.name, service.streams, self.replica, log)
         driven = settings.clock == "driven"
@@ -115,6 +122,7 @@ class Running:
         )
         self.commands = Commands(self.pool, self._decider, self.relay, self.clock, log, metrics)
         self.queries = Queries(self.pool, nats, log, metrics)
+        self._nats = nats
         await self._ownership.start()
         self._tasks = [
             asyncio.create_task(self._guarded(self._ownership.run), name=f"{service.name}-heartbeat"),
@@ -122,6 +130,10 @@ class Running:
             asyncio.create_task(self._guarded(self.relay.run), name=f"{service.name}-relay"),
             asyncio.create_task(self._keep_house(), name=f"{service.name}-house"),
         ]
+
+    def means(self, effect: Effect) -> Means:
+        """What an effect works with."""
+        return Means(effect.name, self.pool, self.relay, self.clock, self.log)
 
     def cannot_start(self, error: Exception, settings: Settings) -> None:
         """Say in one line why the service does not start."""
@@ -161,11 +173,13 @@ class Running:
             self.log.say(Log.SERVICE_FAILED, error=error, replica=self.replica)
 
     async def _keep_house(self) -> None:
-        """Every HOUSE_S: forget old commands, count the lanes that wait."""
+        """Every HOUSE_S: forget old commands, count the lanes that wait, make sure of the effects' consumers."""
         while True:
             with suppress(*TRANSIENT):
                 await self.commands.expire()
                 self._metrics.waiting.set(await self.pool.fetchval("SELECT count(*) FROM blocked"))
+            with suppress(bus.BusError):
+                await ensure_consumers(self._nats, self.service.name, self.service.effects)
             await asyncio.sleep(HOUSE_S)
 
 

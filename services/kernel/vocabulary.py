@@ -20,12 +20,14 @@ ALWAYS = {
 
 FIELDS = {
     "age_s": "Seconds since the oldest of them came.",
+    "care": "The id of a care message.",
     "causation": "The id of the event or command that led to it.",
+    "channel": "platform, sms, email or phone.",
     "command": "The id of a command.",
     "correlation": "The id that all messages of one story share.",
     "count": "How many.",
     "created": "When the stream was created, as the server says.",
-    "digest": "Of a policy: what decided events carry.",
+    "digest": "Of a policy: what decided events carry. Of a text: what care.sent carries.",
     "dropped": "How many were found in the log already.",
     "endpoint": "The name of a command or a query.",
     "epoch": "The number of a take-over of a partition.",
@@ -33,13 +35,15 @@ FIELDS = {
     "expected": "The sequence, version or count that was expected.",
     "found": "The sequence, version or count that was found.",
     "key": "The story within the lane: an id of an order, a case, an agent or a buyer.",
+    "kind": "The kind of a care message.",
     "lag_s": "Seconds from the log's taking a message to the commit of what came of it.",
+    "length": "Of a text, in characters.",
     "library": "The name of a library's logger.",
     "partition": "0 to 15.",
     "partitions": "A list of partitions.",
     "pid": "The process of the operating system.",
     "port": "The port of the HTTP door.",
-    "process": "The process (decider) or the projection.",
+    "process": "The process (decider), the projection or the effect.",
     "reason": "Why, as a code or one line; numbers of people and addresses in it are masked.",
     "replica": "The id of a running copy of the service.",
     "result": "accepted, or the code of the rejection.",
@@ -190,6 +194,28 @@ class Log(Enum):
     QUERY_FAILED = (
         "error", ("endpoint", "shop", "reason", "error", "seconds"),
         "A query's handler broke.", "See `error`.",
+    )  # fmt: skip
+    # effects
+    EFFECT_RETRIED = (
+        "warning", ("process", "shop", "type", "seq", "error"),
+        "An effect could not be performed (PostgreSQL or NATS was away, or the event is of a newer version than this "
+        "replica's); it is tried again, each time later.",
+        "If it repeats: look at PostgreSQL and NATS; upgrade this replica.",
+    )  # fmt: skip
+    EFFECT_FAILED = (
+        "error", ("process", "shop", "type", "seq", "error"),
+        "An effect broke: a bug. The event is kept and tried again every five minutes; all others go on.",
+        "Report the place that `error` names; after the upgrade it is performed by itself.",
+    )  # fmt: skip
+    EFFECT_SKIPPED = (
+        "warning", ("process", "seq", "error"),
+        "A message of the log does not decode, so nothing can be done because of it.",
+        "See the message_parked line of the same `seq` for who wrote it; its retry does not perform the effect.",
+    )  # fmt: skip
+    CARE_LOGGED = (
+        "info", ("care", "kind", "channel", "shop", "length", "digest"),
+        "The transport `log` took a care message: this line is all that was sent.",
+        "Nothing; with a real transport there is none.",
     )  # fmt: skip
     # policy and servers
     POLICY_SWITCHED = (

@@ -1,7 +1,7 @@
 """A case through NATS and PostgreSQL, under a clock that moves only when everything is settled."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,20 +16,10 @@ from services.kernel.parked import kind_of
 from services.kernel.reader import RECORDED_HEADER, message_of
 from services.kernel.service import Service
 from services.kernel.store import rows_of
+from services.replay.drive import INSTANT, Driver
 from tests.conformance.steps import Ask, Break, Case, Log, Mend, Push, Retry, Seen, Start, Stop, Wait, breakable, seen
 from tests.examples.services import prepare
 from tests.stack import Stack, stack_of, until
-
-INSTANT = timedelta(microseconds=1)
-
-_STANDS = """
-SELECT (SELECT array_agg(ARRAY[stream, top::text]) FROM
-         (SELECT stream, max(seq) AS top FROM {service}.checkpoint GROUP BY stream) AS c) AS read,
-       (SELECT count(*) FROM {service}.outbox) AS outbox,
-       (SELECT count(*) FROM {service}.parked WHERE status = 'retry') AS retries,
-       (SELECT min(fire) FROM {service}.state s WHERE NOT EXISTS (SELECT FROM {service}.blocked b
-         WHERE b.shop = s.shop AND b.buyer = s.buyer AND b.key IN ('', s.key))) AS due
-"""
 
 
 async def on_servers(case: Case, dsn: str, bus_url: str) -> Seen:
@@ -45,16 +35,16 @@ class _Driver:
     def __init__(self, stack: Stack, broken: set[str]) -> None:
         self._stack = stack
         self._broken = broken
-        self._hand = datetime.min
+        self._driver = Driver(stack.nats, stack.connection, self._running)
         self._answers: list[dict[str, Any]] = []
 
     async def play(self, case: Case) -> Seen:
         for step in case.steps:
             if isinstance(step, Push | Log | Ask):
-                await self._pass(step.at - INSTANT)
+                await self._driver.fire_before(step.at)
                 await self._move(step.at)
             await self._take(step)
-            await self._settled()
+            await self._driver.settled()
         return await self._seen()
 
     async def _take(self, step: Any) -> None:
@@ -72,7 +62,7 @@ class _Driver:
                 body = msgspec.json.encode(step.command)
                 self._answers.append(await stack.ask(subjects.command("ex_remind", "cancel_care"), body))
             case Wait():
-                await self._pass(step.until)
+                await self._driver.fire_before(step.until + INSTANT)
                 await self._move(step.until)
             case Break():
                 self._broken.add(step.what)
@@ -82,11 +72,13 @@ class _Driver:
                 await self._retry(step)
             case Stop():
                 await stack.stop(step.service)
+                self._driver.watch(self._running)
             case Start():
                 await stack.start(next(s for s in stack.services if s.name == step.service))
+                self._driver.watch(self._running)
 
     async def _publish(self, subject: str, payload: bytes, at: datetime) -> None:
-        headers = {RECORDED_HEADER: max(at, self._hand).isoformat()}
+        headers = {RECORDED_HEADER: max(at, self._driver.hand).isoformat()}
         await self._stack.nats.jetstream().publish(subject, payload, headers=headers)
 
     async def _retry(self, step: Retry) -> None:
@@ -96,48 +88,15 @@ class _Driver:
         await self._stack.connection.execute(f"SET search_path = {step.service}")
         assert await parked.ask_retry(self._stack.connection, rows[step.number]["id"])
 
-    async def _pass(self, target: datetime) -> None:
-        """Let every tick up to and including `target` fire, one instant after the other."""
-        while (due := await self._next_due()) is not None and due <= target:
-            await self._move(due + INSTANT)
-            await self._settled()
-
     async def _move(self, instant: datetime) -> None:
         """Move the hand, never back, and wait until every service has seen it."""
-        self._hand = instant if self._hand == datetime.min else max(self._hand, instant)
-        await self._stack.connection.execute("UPDATE public.driven_clock SET now = $1", self._hand)
+        await self._driver.move(instant)
         running = self._stack.running.values()
 
         async def shown() -> bool:
-            return all(one.clock.now() >= self._hand for one in running)
+            return all(one.clock.now() >= self._driver.hand for one in running)
 
-        await until(shown, f"the services see {self._hand}")
-
-    async def _next_due(self) -> datetime | None:
-        stands = [await self._stands(service) for service in self._running]
-        return min((row["due"] for row in stands if row["due"] is not None), default=None)
-
-    async def _settled(self) -> None:
-        """Wait until all is read, relayed, retried and fired.
-
-        The database is looked at before the streams: what it had decided by then is in the outbox or in the streams.
-        """
-
-        async def quiet() -> bool:
-            stands = [(service, await self._stands(service)) for service in self._running]
-            last = {stream: (await bus.stream_state(self._stack.nats, stream)).last for stream in bus.ROOTS}
-            return all(self._is_quiet(service, row, last) for service, row in stands)
-
-        await until(quiet, "all services settled")
-
-    def _is_quiet(self, service: Service, row: Any, last: dict[str, int]) -> bool:
-        read = {stream: int(top) for stream, top in row["read"] or ()}
-        if row["outbox"] or row["retries"] or any(read.get(stream, 0) < last[stream] for stream in service.streams):
-            return False
-        return self._hand == datetime.min or row["due"] is None or row["due"] >= self._hand
-
-    async def _stands(self, service: Service) -> Any:
-        return await self._stack.connection.fetchrow(_STANDS.format(service=service.name))
+        await until(shown, f"the services see {self._driver.hand}")
 
     @property
     def _running(self) -> Sequence[Service]:

@@ -22,7 +22,7 @@ async def test_a_service_ends_with_one_line_while_a_server_is_away_and_works_onc
         server: Server = nats_server if away == "nats-server" else own_database.server
         await asyncio.to_thread(server.stop)
         replica = await world.start("ex_facts")
-        assert await replica.died() == 1
+        assert await replica.died() == 2
         lines = [msgspec.json.decode(line) for line in replica.log.read_text().splitlines()]
         assert [line["event"] for line in lines if line["event"] != "library_warning"] == [
             "service_started",

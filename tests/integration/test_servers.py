@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import socket
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +13,8 @@ import pytest
 
 from services.cli.processes import HOST, ServerError, free_port
 from services.cli.servers import NatsServer, PostgresServer, migrate
+from services.kernel.bus import ensure_streams, stream_configuration
+from services.kernel.settings import Settings
 from tests.databases import Database
 from tests.proxy import Proxy
 
@@ -27,14 +28,6 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
         yield connection
     finally:
         await connection.close(timeout=10)
-
-
-@pytest.fixture
-def busy_port() -> Iterator[int]:
-    with socket.socket() as other:
-        other.bind((HOST, 0))
-        other.listen()
-        yield other.getsockname()[1]
 
 
 @pytest.fixture
@@ -74,6 +67,25 @@ async def test_each_test_has_a_nats_server_without_streams(nats_server: NatsServ
     assert (await client.jetstream().account_info()).streams == 0
     assert client.max_payload == 2 * 1024 * 1024
     await client.close()
+
+
+async def test_streams_are_asked_for_again_though_the_server_has_no_room_for_them_twice(
+    servers_directory: Path,
+) -> None:
+    server = NatsServer.start(servers_directory / "narrow", max_file_store="5MB")
+    settings = Settings(log_max_bytes=3 * 1024**2, inbox_max_bytes=1024**2)
+    client = await nats.connect(server.url)
+    try:
+        for _ in range(2):
+            await ensure_streams(client, settings)
+        await ensure_streams(client, Settings(log_max_bytes=2 * 1024**2, inbox_max_bytes=1024**2))
+        found = await stream_configuration(client, "EVENTS")
+        assert found is not None
+        assert found["max_bytes"] == 2 * 1024**2
+        assert await stream_configuration(client, "ABSENT") is None
+    finally:
+        await client.close()
+        await asyncio.to_thread(server.stop)
 
 
 @pytest.mark.faults

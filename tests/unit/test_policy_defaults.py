@@ -183,6 +183,7 @@ OWN = {
     "calendar.service_on_holidays", "calendar.shipping_weekdays", "calendar.shipping_on_holidays",
     "orders.fold_after_days", "reception.archive_every_days", "escalations.parked_growing",
     "aftersales.returns.close_after_reminder_days", "aftersales.fold_after_days",
+    "aftersales.review.open_within_days",
 }  # fmt: skip
 """What domain.md leaves open, and what a shop must say itself."""
 OWN_TABLES = ("escalations.kinds.", "aftersales.step_due_hours.")

@@ -44,8 +44,9 @@ class Compensation(Struct, frozen=True, kw_only=True):
 
 
 class ReviewRecovery(Struct, frozen=True, kw_only=True):
-    """Neutral and bad reviews 中差评."""
+    """Neutral and bad reviews 中差评. open_within_days: an older review, when it is learnt, opens no case."""
 
+    open_within_days: Days
     contact: Annotated[tuple[Window, ...], Meta(min_length=1)]
     follow_up_days: Days
 

@@ -1,0 +1,1 @@
+"""What `carebus doctor` looks at."""
