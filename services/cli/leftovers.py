@@ -5,14 +5,17 @@ recorded instant and has the recorded command line.
 """
 
 import signal
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import psutil
 from msgspec import Struct
 
-from services.cli.processes import Server
+from services.cli.processes import POLL_S, Server, ServerError
+from services.cli.registry import NAMES
 
 PROCESSES = "processes.json"
 END_S = 20.0
@@ -38,23 +41,40 @@ def record(directory: Path, servers: Iterable[Server]) -> None:
 
 
 def end_leftovers(directory: Path, say: Callable[[str], None]) -> None:
-    """End what was recorded and still runs, what was started last first."""
+    """End what was recorded and still runs: the services, then the servers. Raises ServerError."""
     try:
         traces = msgspec.json.decode((directory / PROCESSES).read_bytes(), type=list[Trace])
     except (OSError, msgspec.MsgspecError):
         return
-    for trace in reversed(traces):
-        process = _still_running(trace)
-        if process is None:
-            continue
-        say(f"ending {trace.name} (pid {trace.pid}), which an earlier `carebus up` here left behind")
-        # To PostgreSQL SIGTERM means to wait for its clients; SIGINT ends all of them in good order.
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(END_S)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(END_S)
+    _end([trace for trace in traces if trace.name in NAMES], say)
+    _end([trace for trace in traces if trace.name not in NAMES], say)
+
+
+def _end(traces: Sequence[Trace], say: Callable[[str], None]) -> None:
+    for trace in traces:
+        if process := _still_running(trace):
+            say(f"ending {trace.name} (pid {trace.pid}), which an earlier `carebus up` here left behind")
+            # To PostgreSQL SIGTERM means to wait for its clients; SIGINT ends all of them in good order.
+            _send(process, signal.SIGINT)
+    for number in (signal.SIGKILL, None):
+        end = time.monotonic() + END_S
+        while (alive := list(filter(None, map(_still_running, traces)))) and time.monotonic() < end:
+            time.sleep(POLL_S)
+        for process in alive:
+            if number is None:
+                raise ServerError(f"pid {process.pid}, left behind by an earlier `carebus up` here, cannot be ended")
+            _send(process, number)
+
+
+def _send(process: psutil.Process, number: signal.Signals) -> None:
+    """It may have ended meanwhile. Raises ServerError."""
+    try:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+    except psutil.AccessDenied:
+        raise ServerError(
+            f"pid {process.pid}, left behind by an earlier `carebus up` here, is another user's: end it yourself"
+        ) from None
 
 
 def _trace(server: Server) -> Trace | None:
@@ -66,6 +86,7 @@ def _trace(server: Server) -> Trace | None:
 
 
 def _still_running(trace: Trace) -> psutil.Process | None:
+    """None where it has ended, be it that nobody has asked how (a zombie), or its number is another's."""
     try:
         process = psutil.Process(trace.pid)
         same = abs(process.create_time() - trace.created) < CREATED_WITHIN_S and process.cmdline() == trace.command

@@ -20,6 +20,7 @@ from services.cli.processes import HOST, ServerError, free_port
 from services.cli.servers import NatsServer, PostgresServer
 from services.cli.service_process import get
 from tests.databases import Database
+from tests.examined import greeting
 from tests.stack import until
 from tests.up import Up, carebus, one_line
 
@@ -253,22 +254,9 @@ def test_data_of_another_major_version_of_postgres_is_refused_in_one_line(server
         PostgresServer.start(data.parent)
 
 
-@pytest.fixture
-async def old_nats() -> AsyncIterator[str]:
-    """Something that greets as a nats-server of version 2.10 does."""
-
-    async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b'INFO {"server_id":"x","version":"2.10.7","proto":1,"max_payload":1048576,"jetstream":true}\r\n')
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(greet, HOST, 0)
-    async with server:
-        yield f"nats://{HOST}:{server.sockets[0].getsockname()[1]}"
-
-
-async def test_an_old_nats_server_is_refused_in_one_line(old_nats: str, directory: Path) -> None:
-    said = one_line(await carebus(*Up(directory).arguments, CAREBUS_NATS_URL=old_nats))
+async def test_an_old_nats_server_is_refused_in_one_line(directory: Path) -> None:
+    async with greeting(b'INFO {"server_id":"x","version":"2.10.7","jetstream":true}\r\n') as url:
+        said = one_line(await carebus(*Up(directory).arguments, CAREBUS_NATS_URL=url))
     assert "nats-server 2.10.7, too old" in said
 
 
