@@ -9,7 +9,9 @@ the one place that looks at the real clock (design.md, "Time"): a message that h
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -22,7 +24,7 @@ from schemas.types import Channel
 from services.care_notifier import sending
 from services.care_notifier.channels import TRANSPORTS, Message, NotSent, Transport
 from services.care_notifier.texts import filled
-from services.kernel.effects import Effect, Later, Means
+from services.kernel.effects import Effect, Later, Means, Rest, Transaction
 from services.kernel.ids import unique
 from services.kernel.store import Connection
 
@@ -33,15 +35,20 @@ DEAD_S = 30.0
 BUSY_S = 5.0
 """When a message is looked at again whose attempt is under way, or whose shop's state is folded anew just now."""
 
-_SENDING = "SELECT version, state FROM state WHERE process = $1 AND shop = $2 AND buyer = $3 AND key = $2 FOR SHARE"
+_SENDING = """
+SELECT shop, version, state FROM state
+WHERE process = $1 AND shop = ANY($2::text[]) AND buyer = $3 AND key = shop ORDER BY shop FOR SHARE
+"""
 _FIND = """
-SELECT status, place, attempted_at < now() - make_interval(secs => $2) AS dead
-FROM sending WHERE care_id = $1 FOR UPDATE
+SELECT care_id, status, place, attempted_at < now() - make_interval(secs => $2) AS dead
+FROM sending WHERE care_id = ANY($1::text[]) ORDER BY care_id FOR UPDATE
 """
 _BEGIN = """
 INSERT INTO sending (care_id, shop, buyer, status, attempt, ended_at)
-VALUES ($1, $2, $3, $4, $5, CASE WHEN $4 = 'attempting' THEN NULL ELSE now() END)
-ON CONFLICT DO NOTHING RETURNING true
+SELECT care_id, shop, buyer, status, attempt, CASE WHEN status = 'attempting' THEN NULL ELSE now() END
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) AS n (care_id, shop, buyer, status, attempt)
+ORDER BY care_id
+ON CONFLICT DO NOTHING RETURNING care_id
 """
 _NEXT = """
 UPDATE sending SET place = $3, attempted_at = now()
@@ -76,59 +83,93 @@ class Attempt(NamedTuple):
 def sender(transports: Mapping[Channel, Transport] = TRANSPORTS) -> Effect:
     """The effect that sends by these transports, one for each channel."""
 
-    async def perform(event: Event[Any], means: Means) -> None:
-        if not isinstance(event.data, CareRequested):
-            return
-        attempt = await _begin(event, event.data, means)
+    async def begin(events: Sequence[Event[CareRequested]], means: Means) -> Sequence[Rest]:
+        return [
+            partial(go_on, event, begun, means) if isinstance(begun, Attempt) else begun
+            for event, begun in zip(events, await _begin(events, means), strict=True)
+        ]
+
+    async def go_on(event: Event[CareRequested], first: Attempt, means: Means) -> None:
+        attempt: Attempt | None = first
         while attempt is not None:
             message = _message(event, event.data, attempt.place)
             outcome = await _attempt(transports[message.channel], message, means)
             attempt = await _settle(event, event.data, attempt, message, outcome, means)
 
-    return Effect(name="sender", entity="care", perform=perform)
+    return Effect(name="sender", types=(CareRequested,), begin=begin)
 
 
-async def _begin(event: Event[Any], request: CareRequested, means: Means) -> Attempt | None:
-    """Transaction 1. None: there is nothing to send. Raises Later."""
+async def _begin(events: Sequence[Event[CareRequested]], means: Means) -> list[Attempt | Later | None]:
+    """Transaction 1, for all of them. None: there is nothing to send."""
     token = unique()
-    async with means.transaction() as connection:
-        found = await connection.fetchrow(_FIND, request.care_id, DEAD_S)
-        if found is None:
-            reason = await _held_back(connection, event, request, means)
-            status = "suppressed" if reason else "attempting"
-            if not await connection.fetchval(_BEGIN, request.care_id, event.shop, event.buyer, status, token):
-                raise Later(BUSY_S)  # the same message, delivered twice, has begun elsewhere
-            if reason is None:
-                return Attempt(token)
-            data = CareSuppressed(**_step(request), reason=reason, marketing=request.marketing)
-            await means.tell(connection, event, request.care_id, data)
-        elif found["status"] == "attempting":
-            if not found["dead"]:
-                raise Later(BUSY_S)
-            await connection.execute(_DIED, request.care_id)
-            died = Outcome("unknown", "the attempt died before it was settled")
-            data = _told(request, _message(event, request, found["place"]), died)
-            await means.tell(connection, event, request.care_id, data, found["place"])
+    async with means.transaction() as transaction:
+        connection = transaction.connection
+        cares = [event.data.care_id for event in events]
+        known = {row["care_id"]: row for row in await connection.fetch(_FIND, cares, DEAD_S)}
+        new = {event.data.care_id: event for event in events if event.data.care_id not in known}
+        held = await _held_back(connection, list(new.values()), means)
+        rows = [
+            (care, event.shop, event.buyer, "suppressed" if held[care] else "attempting", token)
+            for care, event in sorted(new.items())
+            if not isinstance(held[care], Later)
+        ]
+        mine = {row["care_id"] for row in await connection.fetch(_BEGIN, *_columns(rows))} if rows else set[str]()
+        begun: list[Attempt | Later | None] = []
+        for event in events:
+            request, care = event.data, event.data.care_id
+            why = held.get(care)
+            if care in known:
+                begun.append(await _found(transaction, event, known[care]))
+            elif isinstance(why, Later):
+                begun.append(why)
+            elif new[care] is not event or care not in mine:
+                begun.append(Later(BUSY_S))  # the same message, delivered twice, has begun
+            elif why is not None:
+                data = CareSuppressed(**_step(request), reason=why, marketing=request.marketing)
+                transaction.tell(event, care, data)
+                begun.append(None)
+            else:
+                begun.append(Attempt(token))
+        return begun
+
+
+async def _found(transaction: Transaction, event: Event[CareRequested], row: Any) -> Later | None:
+    """What was begun before: it has ended, is under way, or died and is told to be unknown."""
+    if row["status"] != "attempting":
         return None
+    if not row["dead"]:
+        return Later(BUSY_S)
+    await transaction.connection.execute(_DIED, event.data.care_id)
+    died = Outcome("unknown", "the attempt died before it was settled")
+    message = _message(event, event.data, row["place"])
+    transaction.tell(event, event.data.care_id, _told(event.data, message, died), row["place"])
+    return None
 
 
 async def _held_back(
-    connection: Connection, event: Event[Any], request: CareRequested, means: Means
-) -> SuppressReason | None:
-    """Why it is not sent. The shop's state is locked, so that no message leaves once a pause was accepted.
+    connection: Connection, events: Sequence[Event[CareRequested]], means: Means
+) -> dict[str, SuppressReason | Later | None]:
+    """care id -> why it is not sent. The shops' states are locked, so that no message leaves once a pause was accepted.
 
-    Raises Later while the state is of another version than this code's.
+    Later while a shop's state is of another version than this code's.
     """
-    row = await connection.fetchrow(_SENDING, "sending", event.shop, NO_BUYER)
-    if row is not None and row["state"] is not None and row["version"] != sending.VERSION:
-        raise Later(BUSY_S)
-    shop = _decode_sending(row["state"]) if row is not None and row["state"] is not None else sending.Sending()
+    shops = sorted({event.shop for event in events})
+    rows = {row["shop"]: row for row in await connection.fetch(_SENDING, "sending", shops, NO_BUYER)}
+    now = means.clock.now()
+    return {event.data.care_id: _judged(event, rows.get(event.shop), now) for event in events}
+
+
+def _judged(event: Event[CareRequested], row: Any, now: datetime) -> SuppressReason | Later | None:
+    shop = sending.Sending()
+    if row is not None and row["state"] is not None:
+        if row["version"] != sending.VERSION:
+            return Later(BUSY_S)
+        shop = _decode_sending(row["state"])
     assert event.recordedtime is not None
-    if reason := shop.holds_back(request.kind, event.recordedtime):
+    if reason := shop.holds_back(event.data.kind, event.recordedtime):
         return reason
-    if request.expires_at is not None and means.clock.now() >= request.expires_at:
-        return "expired"
-    return None
+    expires = event.data.expires_at
+    return "expired" if expires is not None and now >= expires else None
 
 
 async def _attempt(transport: Transport, message: Message, means: Means) -> Outcome:
@@ -150,14 +191,15 @@ async def _settle(
     results = (*attempt.before, outcome.status)
     is_last = attempt.place + 1 == len(request.channels)
     goes_on = not is_last and (request.mode == "all" or outcome.status == "failed")
-    async with means.transaction() as connection:
+    async with means.transaction() as transaction:
+        connection = transaction.connection
         if goes_on:
             mine = await connection.fetchval(_NEXT, request.care_id, attempt.token, attempt.place + 1)
         else:
             mine = await connection.fetchval(_END, request.care_id, attempt.token, _overall(results))
         if not mine:
             return None  # it took longer than DEAD_S, and another replica has called it unknown
-        await means.tell(connection, event, request.care_id, _told(request, message, outcome), attempt.place)
+        transaction.tell(event, request.care_id, _told(request, message, outcome), attempt.place)
     return Attempt(attempt.token, attempt.place + 1, results) if goes_on else None
 
 
@@ -188,6 +230,10 @@ def _told(request: CareRequested, message: Message, outcome: Outcome) -> CareSen
             return CareFailed(**step, channel=channel, attempts=1, error=outcome.note)
         case "unknown":
             return CareUnknown(**step, channel=channel, attempts=1, error=outcome.note)
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[list[str]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _step(request: CareRequested) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import gc
 import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from typing import Any, cast
 
 import asyncpg
@@ -23,7 +22,7 @@ from nats.errors import Error as NatsError
 from prometheus_client import CollectorRegistry, generate_latest
 
 from schemas import subjects
-from services.kernel import bus, crash, effects
+from services.kernel import bus, crash
 from services.kernel.commands import CommandSpec
 from services.kernel.metrics import Metrics
 from services.kernel.queries import QuerySpec
@@ -66,8 +65,6 @@ def application(running: Running, settings: Settings, registry: CollectorRegistr
         _endpoint(broker, running, subjects.command(running.service.name, command.name), _carry(running, command))
     for query in running.service.queries:
         _endpoint(broker, running, subjects.query(query.model, query.name), _ask(running, query))
-    for effect in running.service.effects:
-        effects.subscribe(broker, running.service.name, effect, partial(running.means, effect))
 
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[None, None]:

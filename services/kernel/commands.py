@@ -187,7 +187,7 @@ class Commands:
     ) -> Answered:
         process = self._decider.processes[spec.process]
         key = (process.name, *story)
-        row = (await self._decider.lock(connection, [key]))[key]
+        row = (await self._decider.lock(connection, {key}))[key]
         if await parked.is_blocked(connection, *story):
             raise Refusal(LANE_BLOCKED)
         if wait and row.slot.fire is not None and row.slot.fire < received:

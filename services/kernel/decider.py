@@ -4,7 +4,7 @@ No state is kept between transactions. A message that cannot be decoded or decid
 others go on.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -49,6 +49,10 @@ class Decider:
         self._metrics = metrics
         self._code = code
         self._log_end = log_end
+
+    def concerns(self, item: Item) -> bool:
+        """Whether an input belongs to a story, changes the policy, or has failed."""
+        return item.input is None or is_policy(item) or self._stories.of(item) != []
 
     async def handle(self, connection: Connection, items: Sequence[Item]) -> list[OpsMessageRefused]:
         """Fold and decide these inputs in their order; what was refused, to be told to its senders.
@@ -151,13 +155,13 @@ class Decider:
                 return row["id"], *failed
         return None
 
-    async def lock(self, connection: Connection, keys: Collection[StoryKey]) -> dict[StoryKey, Row]:
+    async def lock(self, connection: Connection, keys: Set[StoryKey]) -> dict[StoryKey, Row]:
         """These stories' rows, locked, made where missing, of the present version. Raises store.StateNewer."""
         rows = await store.lock_rows(connection, self.processes, keys)
         await self._refold(connection, rows)
         return rows
 
-    async def _load(self, connection: Connection, work: Work, keys: Collection[StoryKey]) -> None:
+    async def _load(self, connection: Connection, work: Work, keys: Set[StoryKey]) -> None:
         work.rows |= await self.lock(connection, keys)
 
     async def _refold(self, connection: Connection, rows: dict[StoryKey, Row]) -> None:

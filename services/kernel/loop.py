@@ -35,6 +35,8 @@ IDLE_S = 0.05
 """How often the loop looks for ticks, retries and partitions when nothing arrives."""
 TICKS = 500
 RETRY_S = (0.05, 2.0)
+PASSED_S = 0.2
+"""How long checkpoints may stay behind messages that concern no story here: each would be a transaction for nothing."""
 
 _CHECKPOINTS = "SELECT stream, partition, seq, epoch FROM checkpoint WHERE partition = ANY($1::int[])"
 _HAND = "SELECT now FROM public.driven_clock"
@@ -50,11 +52,15 @@ SELECT array_remove(ARRAY[
 
 
 class Worker(Protocol):
-    """What a loop does with inputs: a Decider or a Projector. processes: whose ticks it fires."""
+    """What a loop does with inputs: a Decider or a Projector. processes: whose ticks it fires.
+
+    concerns(item): whether handling it does anything at all.
+    """
 
     @property
     def processes(self) -> Collection[str]: ...
 
+    def concerns(self, item: Item) -> bool: ...
     async def handle(self, connection: store.Connection, items: Sequence[Item]) -> Sequence[OpsMessageRefused]: ...
     async def fire(
         self, connection: store.Connection, owned: Collection[int], until: datetime, limit: int
@@ -95,9 +101,13 @@ class Loop:
         self._metrics = metrics
         self._wake = asyncio.Event()
         driven = settings.clock == "driven"
+        self._patience_s = 0.0 if driven else PASSED_S  # whoever drives the clock waits for every checkpoint
         self._readers = {stream: Reader(nats, stream, self._wake, driven=driven) for stream in streams}
         self._opened: frozenset[int] | None = None
         self._looked = float("-inf")
+        self._passed = Moved()
+        """Where the checkpoints may move once there is a transaction, past messages that concern no story here."""
+        self._passed_since = 0.0
         self._renewed: store.StoryKey | None = None
         """How far the stories of older versions were folded anew since the partitions last changed; None: all."""
         self.stuck = "starting"
@@ -155,6 +165,8 @@ class Loop:
                 self._clock.set(max(message.recorded for message in messages))
             crash.point("after_read")
             await self._messages(messages)
+        if self._passed and monotonic() - self._passed_since >= self._patience_s:
+            await self._handle(Segment())
         return await self._look() or bool(messages)
 
     async def _own(self) -> None:
@@ -173,6 +185,7 @@ class Loop:
         if owned == self._opened:
             return
         self._opened = None
+        self._passed = Moved()
         await self._reread_checkpoints(owned)
         for stream, reader in self._readers.items():
             positions = {p: self._ownership.checkpoints[stream, p].seq for p in owned}
@@ -208,7 +221,12 @@ class Loop:
     async def _messages(self, messages: Sequence[Message]) -> None:
         started = monotonic()
         for segment in segments(messages, self._decode, self._skipped):
-            await self._handle(segment)
+            segment.items = [item for item in segment.items if self._worker.concerns(item)]
+            if segment.items:
+                await self._handle(segment)
+            else:
+                self._passed_since = self._passed_since if self._passed else started
+                self._passed |= segment.moved
         self._metrics.batch(len(messages), monotonic() - started)
 
     def _skipped(self, message: Message) -> None:
@@ -222,7 +240,7 @@ class Loop:
         )
 
     async def _handle(self, segment: Segment) -> None:
-        moved = segment.moved
+        moved = self._passed | segment.moved
         started = monotonic()
         async with self._pool.acquire() as connection, connection.transaction():
             notices = await self._worker.handle(connection, segment.items)
@@ -231,10 +249,12 @@ class Loop:
             committing = monotonic()
         self._metrics.commit_seconds.observe(monotonic() - committing)
         crash.point("after_commit")
-        self._relay.wake.set()
+        if self._worker.processes:
+            self._relay.wake.set()
         if not moved.keys() <= self._ownership.checkpoints.keys():
             raise Fenced("the partitions were lost while a batch was under way")
         self._ownership.checkpoints = store.advanced(self._ownership.checkpoints, moved)
+        self._passed = Moved()
         self._say_committed(segment.messages, moved, monotonic() - started)
         for notice in notices:
             with suppress(NatsError):

@@ -91,24 +91,25 @@ class Relay:
         """Relay until cancelled; every failure is waited out and looked into."""
         pause = RETRY_S[0]
         while True:
+            self.wake.clear()  # before the look at the rows: what is committed behind it wakes the next round
             try:
                 async with self.idle:
-                    sent = await self._round()
+                    done = await self._round()
                 pause = RETRY_S[0]
-                if not sent:
+                if done:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(POLL_S):
                             await self.wake.wait()
-                self.wake.clear()
             except (bus.BusError, NatsError, RelayStopped, *TRANSIENT) as error:
                 self._log.say(Log.OUTBOX_RETRY, error=error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RETRY_S[1])
 
-    async def _round(self) -> int:
+    async def _round(self) -> bool:
+        """Send, or look up, one batch of rows; whether there were no more of them."""
         owned = self._ownership.owned
         if not owned:
-            return 0
+            return True
         if self._taken:
             last: int = await self._pool.fetchval(_LAST_ID)
             self._suspect_until |= dict.fromkeys(self._taken, last)
@@ -116,19 +117,21 @@ class Relay:
         if self._restored:
             self._logged = await self._logged_since_backup()
             self._restored = False
-        rows = bounded(await self._pool.fetch(_SELECT, list(owned), BATCH))
+        found = await self._pool.fetch(_SELECT, list(owned), BATCH)
+        rows = bounded(found)
+        is_last = len(rows) == len(found) < BATCH
         if not rows:
             self._metrics.outbox(0, 0.0)
-            return 0
+            return True
         self._metrics.outbox(len(rows), (self._clock.now() - rows[0]["created"]).total_seconds())
         if logged := [row for row in rows if row["event_id"] in self._logged]:
             await self._delete(logged)
             self._metrics.reconciled.inc(len(logged))
-            return len(rows)
+            return False
         suspects = [row for row in rows if self._suspect(row)]
         if suspects:
             await self._reconcile(suspects)
-            return len(rows)
+            return False
         started = monotonic()
         self._sent.update(row["id"] for row in rows)
         await self._publish(rows)
@@ -136,7 +139,7 @@ class Relay:
         await self._delete(rows)
         self._metrics.relayed.observe(len(rows))
         self._log.say(Log.OUTBOX_PUBLISHED, count=len(rows), seconds=round(monotonic() - started, 4))
-        return len(rows)
+        return is_last
 
     async def _logged_since_backup(self) -> frozenset[str]:
         """The ids of all events since the oldest place that this database, restored from a backup, had read to."""

@@ -45,6 +45,10 @@ class Projector:
         self._metrics = metrics
         self._code = code
 
+    def concerns(self, item: Item) -> bool:
+        """A projection says only in `apply` what it takes."""
+        return True
+
     async def handle(self, connection: Connection, items: Sequence[Item]) -> Sequence[OpsMessageRefused]:
         """Apply a batch. One that fails is bisected; the event at fault is parked and its lane waits."""
         blocked = await parked.blocked_lanes(connection, {item.partition for item in items})

@@ -14,8 +14,7 @@ from services.kernel import bus
 from services.kernel.clock import Clock, DrivenClock, WallClock
 from services.kernel.commands import Commands, CommandSpec
 from services.kernel.decider import Decider
-from services.kernel.effects import WORKERS as EFFECT_WORKERS
-from services.kernel.effects import Effect, Means, ensure_consumers
+from services.kernel.effects import Effect, Hearing, Means, ensure_consumers
 from services.kernel.ids import replica_name
 from services.kernel.inputs import Source
 from services.kernel.loop import Loop, Worker
@@ -35,6 +34,8 @@ from services.kernel.telemetry import Log, Logger, safe_url
 HOUSE_S = 10.0
 WORKERS = 8
 """Commands or queries of one name that are worked on at once in one replica."""
+EFFECT_CONNECTIONS = 8
+"""For each effect: what it begins is one transaction, what it goes on with are several."""
 
 VERSION = version("carebus")
 
@@ -88,7 +89,7 @@ class Running:
             self._dsn,
             service.name,
             session_name(self.replica, "pool"),
-            4 + WORKERS + EFFECT_WORKERS * len(service.effects),
+            4 + WORKERS + EFFECT_CONNECTIONS * len(service.effects),
         )
         self._ownership = Ownership(settings, self._dsn, service.name, service.streams, self.replica, log)
         driven = settings.clock == "driven"
@@ -130,10 +131,10 @@ class Running:
             asyncio.create_task(self._guarded(self.relay.run), name=f"{service.name}-relay"),
             asyncio.create_task(self._keep_house(), name=f"{service.name}-house"),
         ]
-
-    def means(self, effect: Effect) -> Means:
-        """What an effect works with."""
-        return Means(effect.name, self.pool, self.relay, self.clock, self.log)
+        for effect in service.effects:
+            hearing = Hearing(service.name, effect, Means(effect.name, self.pool, self.relay, self.clock, log))
+            await hearing.subscribe(nats)
+            self._tasks.append(asyncio.create_task(self._guarded(hearing.run), name=f"{service.name}-{effect.name}"))
 
     def cannot_start(self, error: Exception, settings: Settings) -> None:
         """Say in one line why the service does not start."""

@@ -95,7 +95,7 @@ async def _partition(
                 repaired[key] = due_anew(process, folded, told, policies.of(key[1]))
                 found.append(_difference(key, partition, what, repaired=repair))
         if repair and repaired:
-            await store.lock_rows(connection, covered, repaired)
+            await store.lock_rows(connection, covered, repaired.keys())
             await store.write_slots(connection, covered, repaired)
     return found
 

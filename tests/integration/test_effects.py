@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -15,7 +16,7 @@ from schemas.care import CareProposed, CareSuppressed
 from schemas.envelope import Event
 from services.cli.servers import NatsServer
 from services.kernel import bus, effects
-from services.kernel.effects import Effect, Later, Means
+from services.kernel.effects import Effect, Later, Means, Rest
 from services.kernel.service import Service
 from tests.databases import Database
 from tests.examples.services import REMIND, prepare
@@ -35,8 +36,7 @@ class Done:
         self._fail = fail
 
     async def __call__(self, event: Event[Any], means: Means) -> None:
-        if not isinstance(event.data, CareProposed):
-            return
+        assert isinstance(event.data, CareProposed)
         care = event.data.care_id
         self.tries[care] += 1
         if self.tries[care] <= len(self._fail):
@@ -48,7 +48,12 @@ class Done:
 
 def doing(perform: Perform, ack_wait_s: float = 2.0) -> Service:
     """The example that thanks for payments, with an effect on the messages that it proposes."""
-    return replace(REMIND, effects=[Effect(name="probe", entity="care", perform=perform, ack_wait_s=ack_wait_s)])
+
+    async def begin(events: Sequence[Event[Any]], means: Means) -> Sequence[Rest]:
+        return [partial(perform, event, means) for event in events]
+
+    probe = Effect(name="probe", types=(CareProposed,), begin=begin, ack_wait_s=ack_wait_s)
+    return replace(REMIND, effects=[probe])
 
 
 async def pay(stack: Stack, orders: range) -> None:
@@ -90,11 +95,10 @@ async def test_what_is_told_is_one_event_however_often_it_is_performed(database:
     await prepare(database.dsn)
 
     async def perform(event: Event[Any], means: Means) -> None:
-        if isinstance(event.data, CareProposed):
-            data = CareSuppressed(care_id=event.data.care_id, kind=event.data.kind, reason="shadow")
-            for _ in range(2):
-                async with means.transaction() as connection:
-                    await means.tell(connection, event, event.data.care_id, data, 3)
+        data = CareSuppressed(care_id=event.data.care_id, kind=event.data.kind, reason="shadow")
+        for _ in range(2):
+            async with means.transaction() as transaction:
+                transaction.tell(event, event.data.care_id, data, 3)
 
     async with stack_of([doing(perform)], database.dsn, bus_url, duplicate_window_s=60) as stack:
         await put(stack, paid("o1", "b1"))
