@@ -49,7 +49,7 @@ class InboxSubject(Struct, frozen=True):
     kind: str
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def token(identifier: str) -> str:
     """One subject token that `untoken` turns back into exactly this id.
 
@@ -79,13 +79,13 @@ def untoken(text: str) -> str:
     return identifier
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def partition(shop: str, buyer: str) -> int:
     """The lane's partition: FNV-1a 32 of both tokens, as the server's `{{partition(16,1,2)}}` computes it."""
     return _fnv1a32((token(shop) + token(buyer)).encode()) % PARTITIONS
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def inbox_partition(shop: str) -> int:
     """The partition of a shop's raw facts, as INBOX's ingest transform computes it."""
     return _fnv1a32(token(shop).encode()) % PARTITIONS
@@ -98,7 +98,7 @@ def _fnv1a32(data: bytes) -> int:
     return value
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def event(shop: str, buyer: str, entity: str) -> str:
     return f"evt.{partition(shop, buyer)}.{token(shop)}.{token(buyer)}.{token(entity)}"
 
@@ -124,7 +124,7 @@ def desk(shop: str, role: str) -> str:
     return f"desk.{token(shop)}.{token(role)}"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def parse_event(subject: str) -> EventSubject:
     """Raises SubjectError, also when the partition is not the one of (shop, buyer)."""
     number, shop, buyer, entity = _parts(subject, "evt")
@@ -148,7 +148,7 @@ def _parts(subject: str, root: str) -> tuple[int, str, str, str]:
     return int(tokens[1]), untoken(tokens[2]), untoken(tokens[3]), untoken(tokens[4])
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def stored_partition(subject: str) -> int:
     """The partition that a stored subject names; -1, which nobody owns, for one that is not of the grammar."""
     number = subject.split(".", 2)[1]

@@ -1,9 +1,7 @@
 """`carebus up` as a person runs it: a process in a directory, with what it says."""
 
 import asyncio
-import os
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,37 +15,11 @@ from services.cli.leftovers import PROCESSES, Trace
 from services.cli.local import Ports
 from services.cli.stackfile import DIRECTORY, Stack, found_settings, read_stack
 from services.kernel.settings import Settings
+from tests.carebus import carebus, started
 from tests.stack import until
 
-ROOT = Path(__file__).parents[1]
 READY_S = 90.0
 END_S = 60.0
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """This process's, with these settings and no others."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("CAREBUS_")} | variables
-
-
-async def carebus(*arguments: str, **variables: str) -> tuple[int, str, str]:
-    """Exit status, stdout and stderr of a command."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.cli.main", *arguments),
-        env=environment(**variables),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), READY_S)
-    return process.returncode or 0, out.decode(), err.decode()
-
-
-def one_line(outcome: tuple[int, str, str]) -> str:
-    """The one line on stderr of a command that failed."""
-    status, _, err = outcome
-    assert (status, err.count("\n")) == (2, 1), err
-    return err
 
 
 class Up:
@@ -98,14 +70,7 @@ class Up:
     async def start(self) -> None:
         """Start it and wait until it says that it is ready."""
         with self._log.open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "services.cli.main", *self.arguments),
-                env=environment(**self.variables),
-                cwd=ROOT,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            self._process = await started(self.arguments, self.variables, out=log.fileno())
 
         async def ready() -> bool:
             assert self._process is not None

@@ -1,52 +1,73 @@
-"""The connection of a command of the CLI to NATS."""
+"""The connections of a command: closed at its end; where a server is not reached, the command fails in one line."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import nats
+import asyncpg
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from services.cli.reach import Unreachable, connect_nats, connect_postgres
 from services.cli.target import failure
-from services.kernel.settings import Settings, SettingsError
+from services.kernel.settings import Settings
+from services.kernel.store import STATEMENT_S
 from services.kernel.telemetry import safe_url
 
-CONNECT_S = 5
+CLOSE_S = 2.0
+
+
+class Lost(Unreachable):
+    """NATS went away under a command."""
 
 
 @asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[Client]:
-    """A client of the NATS of these settings, closed at the end. Raises typer.Exit where it cannot be reached."""
+async def connected(settings: Settings, *, again: bool = False) -> AsyncIterator[Client]:
+    """A client of the NATS of these settings. again: made anew whenever it is lost. Raises typer.Exit."""
     try:
-        client = await nats.connect(
-            settings.nats(),
-            name="carebus-cli",
-            user_credentials=settings.nats_credentials_file or None,
-            connect_timeout=CONNECT_S,
-            allow_reconnect=True,
-            max_reconnect_attempts=2,
-            reconnect_time_wait=0.2,
-            error_cb=_quiet,
-        )
-    except SettingsError as error:
-        raise failure(str(error)) from None
-    except (NatsError, OSError, TimeoutError) as error:
-        raise failure(not_reached(settings, error)) from None
+        async with reached(settings, again=again) as client:
+            yield client
+    except Unreachable as error:
+        raise failure(f"{error}; {error.cure}") from None
+
+
+@asynccontextmanager
+async def reached(settings: Settings, *, again: bool = False) -> AsyncIterator[Client]:
+    """The same for a command that has more to say where this fails: raises Unreachable, and Lost.
+
+    Where the connection ends, so does at once what is done with it: nats-py would let a request run into its timeout.
+    """
+    scope = asyncio.timeout(None)
+    over = False
+
+    def lost() -> None:
+        if not over:
+            scope.reschedule(asyncio.get_running_loop().time())
+
+    client = await connect_nats(settings, again=again, closed=lost)
     try:
-        yield client
+        async with scope:
+            try:
+                yield client
+            finally:
+                over = True
+    except (NatsError, TimeoutError):
+        if scope.expired() or client.is_closed:
+            where = f"the connection to NATS at {safe_url(settings.nats_url)}"
+            raise Lost(f"{where} was lost; what was under way may have arrived or not", "run carebus doctor") from None
+        raise
     finally:
         await client.close()
 
 
-def not_reached(settings: Settings, error: Exception) -> str:
-    """Why NATS was not reached, and what to do."""
-    where, text = safe_url(settings.nats_url), f"{error}".strip()
-    if "authorization" in text.lower():
-        return f"NATS {where} refused the login: set CAREBUS_NATS_URL (user) and CAREBUS_NATS_PASSWORD_FILE"
-    return (
-        f"NATS {where} was not reached ({text or type(error).__name__}): start it (carebus up) or set CAREBUS_NATS_URL"
-    )
-
-
-async def _quiet(error: Exception) -> None:
-    """nats-py would write every failed attempt to stderr with a traceback; the one line at the end says it."""
+@asynccontextmanager
+async def database(settings: Settings, schema: str = "") -> AsyncIterator[asyncpg.Connection]:
+    """A connection to PostgreSQL. schema: of the service whose tables are seen by their names. Raises typer.Exit."""
+    try:
+        connection = await connect_postgres(settings, schema=schema, statement_s=STATEMENT_S)
+    except Unreachable as error:
+        raise failure(f"{error}; {error.cure}") from None
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=CLOSE_S)

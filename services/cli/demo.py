@@ -15,17 +15,17 @@ import typer
 from msgspec import Struct
 from nats.errors import Error as NatsError
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from schemas import subjects
 from schemas.envelope import Answer, Event, QueryEnvelope, Rejected
 from services.cli import registry
-from services.cli.client import connected
-from services.cli.demo_tables import logs, tables
-from services.cli.event_lines import SHANGHAI
+from services.cli.client import connected, database
+from services.cli.demo_tables import tables
 from services.cli.local import LocalStack, Ports, interruptible, stack
 from services.cli.processes import ServerError
+from services.cli.progress import progress
 from services.cli.target import failure
+from services.cli.text import TO_THE_MINUTE, local
 from services.kernel import bus
 from services.kernel.history import history
 from services.kernel.inputs import decode_message
@@ -68,6 +68,11 @@ def demo(
     began = time.monotonic()
     try:
         with interruptible(), _directory(keep=keep, say=say) as directory:
+            console.print(
+                f"CareBus is started here, beside whatever runs already; {_what(file)} is played through it, and what"
+                " came of it is shown. Nothing is sent to anybody.\n",
+                markup=False,
+            )
             say("starting NATS, PostgreSQL and five services ...")
             with stack(directory, Ports.free(), variables={"CAREBUS_CLOCK": "driven"}, say=say) as local:
                 ready = time.monotonic()
@@ -117,26 +122,22 @@ def _directory(*, keep: bool, say: Callable[[str], None]) -> Iterator[Path]:
 
 
 async def _outcome(settings: Settings, entries: Sequence[Entry]) -> Outcome:
-    connection: Any = await asyncpg.connect(settings.dsn(), timeout=5)
-    try:
-        async with connected(settings) as client:
-            services = [registry.service(name) for name in registry.NAMES]
-            with _progress(len(entries)) as advance:
-                played = await Driver(client, connection, services).play(entries, advance)
-            events = [
-                item.input
-                async for msg in history(client, bus.EVENTS, "evt.>")
-                for item in decode_message(message_of(bus.EVENTS, msg, driven=True), {})
-                if isinstance(item.input, Event)
-            ]
-            shops = sorted({event.shop for event in events})
-            times = {shop: await _answer_times(client, shop) for shop in shops}
-            parked = await connection.fetch(
-                " UNION ALL ".join(_PARKED.format(service=name) for name in registry.NAMES) + " ORDER BY 1, 2"
-            )
-            return Outcome(played, events, times, [dict(row) for row in parked])
-    finally:
-        await connection.close()
+    async with database(settings) as connection, connected(settings) as client:
+        services = [registry.service(name) for name in registry.NAMES]
+        with progress(len(entries), "playing") as advance:
+            played = await Driver(client, connection, services).play(entries, lambda entry: advance(_hour(entry)))
+        events = [
+            item.input
+            async for msg in history(client, bus.EVENTS, "evt.>")
+            for item in decode_message(message_of(bus.EVENTS, msg, driven=True), {})
+            if isinstance(item.input, Event)
+        ]
+        shops = sorted({event.shop for event in events})
+        times = {shop: await _answer_times(client, shop) for shop in shops}
+        parked = await connection.fetch(
+            " UNION ALL ".join(_PARKED.format(service=name) for name in registry.NAMES) + " ORDER BY 1, 2"
+        )
+        return Outcome(played, events, times, [dict(row) for row in parked])
 
 
 async def _answer_times(client: Any, shop: str) -> list[dict[str, Any]]:
@@ -148,30 +149,25 @@ async def _answer_times(client: Any, shop: str) -> list[dict[str, Any]]:
     return answer.rows
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[Entry], None]]:
-    """A bar with the clock of the day on a terminal, nothing elsewhere."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("", total=total)
-
-        def advance(entry: Entry) -> None:
-            assert entry.at is not None
-            bar.update(task, advance=1, description=f"{entry.at.astimezone(SHANGHAI):%m-%d %H:%M}")
-
-        yield advance
+def _hour(entry: Entry) -> str:
+    assert entry.at is not None
+    return local(entry.at, TO_THE_MINUTE)
 
 
 def _show(console: Console, outcome: Outcome, local: LocalStack) -> None:
     files = [service.log for service in local.services.values()]
-    for table in (*tables(outcome.events, outcome.answer_times, outcome.parked), logs(files)):
+    for says, table in tables(outcome.events, outcome.answer_times, outcome.parked, files):
+        console.print(says)
         console.print(table)
         console.print()
+
+
+def _what(file: Path) -> str:
+    return "a made-up day of a shop" if file == DAY else file.name
 
 
 def _span(entries: Sequence[Entry]) -> str:
     first, last = entries[0].at, entries[-1].at
     assert first is not None
     assert last is not None
-    return " to ".join(f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" for at in (first, last))
+    return " to ".join(local(at)[: -len(":00")] for at in (first, last))

@@ -1,14 +1,13 @@
-"""What `carebus demo` shows of a played stream, as tables. Pure, but for the log files; nothing is cut off silently."""
+"""What `carebus demo` shows of a played stream: tables that can be read at 80 columns. Pure, but for the log files."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from rich.table import Table
-from rich.text import Text
 
 from schemas.care import CareDeferred, CareProposed, CareRequested, CareSent, CareSuppressed
 from schemas.case import CaseOpened
@@ -18,29 +17,53 @@ from schemas.envelope import Event
 from schemas.ops import OpsMessageRefused
 from schemas.review import ReviewPosted
 from schemas.subjects import NO_BUYER
-from services.cli.event_lines import SHANGHAI, cut, printable
+from services.cli.text import TO_THE_MINUTE, TO_THE_SECOND, cut, local, printable, row, table
 
 Events = Sequence[Event[Any]]
 
 SAMPLE = 8
 """Lines of the services' logs that are shown, each of another kind."""
+WIDTH, VALUE = 80, 14
+"""Columns of a terminal; characters of one field of a log line, of which as many are shown as find room."""
+_BORDERS = 13
+"""Of a table of four columns."""
 _CLOSES_A_CASE = {"case.resolved", "case.withdrawn", "case.refused"}
 _ALWAYS = ("timestamp", "level", "service")
 _DULL = ("batch_committed", "outbox_published", "reader_opened", "partitions_owned")
 """Log lines that every run is full of: shown last."""
 
 
+class Shown(NamedTuple):
+    """A table, and what a person sees in it."""
+
+    says: str
+    table: Table
+
+
 def tables(
-    events: Events, answer_times: Mapping[str, Sequence[Any]], parked: Iterable[Mapping[str, Any]]
-) -> list[Table]:
-    """All tables but the log lines, in the order in which they are read."""
+    events: Events,
+    answer_times: Mapping[str, Sequence[Any]],
+    parked: Iterable[Mapping[str, Any]],
+    files: Sequence[Path],
+) -> list[Shown]:
+    """All of them, in the order in which they are read. files: the services' logs."""
     return [
-        by_type(events),
-        story(events),
-        care(events),
-        cases(events),
-        *(answers(shop, rows) for shop, rows in answer_times.items() if rows),
-        refused(events, parked),
+        Shown(
+            "All that happened or was decided is an event in one log; so many there are of each kind.", by_type(events)
+        ),
+        Shown("One buyer's story, as whoever answers that buyer can look it up.", story(events)),
+        Shown("The messages that were sent to buyers without anybody's doing, and why others were not.", care(events)),
+        Shown("What somebody at the desk must still deal with, and by when.", cases(events)),
+        *(
+            Shown("How long buyers waited for an answer; what bots answered is counted apart.", answers(shop, rows))
+            for shop, rows in answer_times.items()
+            if rows
+        ),
+        Shown(
+            "What could not be understood: the log tells its sender, and it is kept until somebody deals with it.",
+            refused(events, parked),
+        ),
+        Shown("What the services tell of their work; deploy/logs.md says what each line means.", logs(files)),
     ]
 
 
@@ -50,10 +73,10 @@ def by_type(events: Events) -> Table:
     for event in events:
         kind = event.data.TYPE
         counts[entity(kind)][kind.partition(".")[2]] += 1
-    table = _table(f"{len(events)} events in the log", "entity", ">events", "of which")
+    shown = table(f"{len(events)} events in the log", "entity", ">events", "of which")
     for name, types in counts.items():
-        _row(table, name, types.total(), ", ".join(f"{kind} {count}" for kind, count in types.most_common()))
-    return table
+        row(shown, name, types.total(), _each(types))
+    return shown
 
 
 def story(events: Events) -> Table:
@@ -62,18 +85,18 @@ def story(events: Events) -> Table:
     for event in events:
         if event.buyer != NO_BUYER:
             lanes[event.shop, event.buyer].append(event)
-    table = _table("no buyer's story", "time", "who", "what")
+    shown = table("no buyer's story", "time", "who", "what")
     if not lanes:
-        return table
+        return shown
     (shop, buyer), told = max(
         lanes.items(), key=lambda lane: (len({entity(e.data.TYPE) for e in lane[1]}), len(lane[1]))
     )
-    table.title = Text(f"the story of {printable(buyer)} in {printable(shop)}")
+    shown.title = f"the story of {printable(buyer)} in {printable(shop)}"
     texts = {e.data.care_id: e.data.channels[0].text for e in told if isinstance(e.data, CareRequested)}
     for event in sorted(told, key=lambda e: (e.time, e.seq)):
         if words := _words(event, texts):
-            _row(table, _clock(event.time), *words)
-    return table
+            row(shown, local(event.time, TO_THE_SECOND), *words)
+    return shown
 
 
 def _words(event: Event[Any], texts: Mapping[str, str]) -> tuple[str, str] | None:
@@ -94,7 +117,7 @@ def _words(event: Event[Any], texts: Mapping[str, str]) -> tuple[str, str] | Non
         case ReviewPosted(text=str() as text) as review:
             return "review", f"{summary(review)}: {text}"
         case CaseOpened(kind=kind, reason=reason, due_at=due):
-            return "case", f"opened: {kind}, {reason}, due {_clock(due) if due else '-'}"
+            return "case", f"opened: {kind}, {reason}, due {_due(due)}"
         case _:
             return entity(event.data.TYPE), summary(event.data)
 
@@ -112,36 +135,32 @@ def care(events: Events) -> Table:
             case CareDeferred(kind=kind):
                 deferred[kind] += 1
             case CareSuppressed(kind=kind, reason=reason):
-                held[reason][kind] += 1
-    columns = (">proposed", ">deferred", ">sent", *(f">{reason}" for reason in held))
-    table = _table("care messages: sent, and held back by reason", "kind", *columns)
+                held[kind][reason] += 1
+    shown = table("care messages", "kind", ">proposed", ">deferred", ">sent", "held back")
     for kind in proposed:
-        _row(table, kind, proposed[kind], deferred[kind], sent[kind], *(reason[kind] for reason in held.values()))
-    totals = (proposed, deferred, sent, *held.values())
-    _row(table, "all", *(counter.total() for counter in totals))
-    return table
+        row(shown, kind, proposed[kind], deferred[kind], sent[kind], _each(held[kind]))
+    row(shown, "all", proposed.total(), deferred.total(), sent.total(), _each(sum(held.values(), Counter())))
+    return shown
 
 
 def cases(events: Events) -> Table:
     """Aftersales cases that nobody has ended."""
     ended = {event.data.case_id for event in events if event.data.TYPE in _CLOSES_A_CASE}
-    table = _table("open cases 售后单", "opened", "kind", "buyer", "order", "reason", "next", "due")
+    shown = table("open cases 售后单", "opened", "what", "buyer", "order", "due")
     for event in events:
         case = event.data
         if isinstance(case, CaseOpened) and case.case_id not in ended:
-            due = _clock(case.due_at) if case.due_at else "-"
-            _row(
-                table, _clock(event.time), case.kind, event.buyer, case.order_id or "-", case.reason,
-                case.next_actor or "-", due,
-            )  # fmt: skip
-    return table
+            what = f"{case.kind} {case.reason}"
+            opened = local(event.time, TO_THE_MINUTE)
+            row(shown, opened, what, event.buyer, case.order_id or "-", _due(case.due_at))
+    return shown
 
 
 def answers(shop: str, rows: Sequence[Any]) -> Table:
     """Answer times as the read model has them: the whole shop first, bots apart."""
     from services.projections.chat_history import AnswerTimes
 
-    table = _table(
+    shown = table(
         f"answer times in {printable(shop)}",
         "agent",
         ">answered",
@@ -151,44 +170,42 @@ def answers(shop: str, rows: Sequence[Any]) -> Table:
         ">in 6 s",
         ">60 s on",
     )
-    for row in msgspec.convert(rows, list[AnswerTimes]):
-        who = row.agent_id or ("all bots" if row.by_bot else "all people")
+    for one in msgspec.convert(rows, list[AnswerTimes]):
+        who = one.agent_id or ("all bots" if one.by_bot else "all people")
         times = [
-            "-" if ms is None else f"{ms / 1000:.1f} s" for ms in (row.first_average_ms, row.average_ms, row.longest_ms)
+            "-" if ms is None else f"{ms / 1000:.1f} s" for ms in (one.first_average_ms, one.average_ms, one.longest_ms)
         ]
-        _row(table, who, row.answered, *times, row.golden, row.breaches)
-    return table
+        row(shown, who, one.answered, *times, one.golden, one.breaches)
+    return shown
 
 
 def refused(events: Events, parked: Iterable[Mapping[str, Any]]) -> Table:
     """What was not understood, as the log tells the sender, and what is parked of it."""
-    table = _table("refused and parked: nothing is dropped", "where", "what", "reason")
+    shown = table("refused and parked: nothing is dropped", "where", "whose", "reason")
     for event in events:
         if isinstance(refusal := event.data, OpsMessageRefused):
-            _row(table, "log", f"in.{refusal.source}.{refusal.shop}, INBOX {refusal.inbox_seq}", refusal.reason)
-    for row in parked:
-        _row(table, f"parked in {row['service']}", row["status"], cut(row["reason"], 100))
-    return table
+            row(shown, "log", f"{refusal.source} of {refusal.shop}", refusal.reason)
+    for one in parked:
+        row(shown, "parked", f"{one['status']} in {one['service']}", cut(one["reason"], 100))
+    return shown
 
 
 def logs(files: Sequence[Path]) -> Table:
-    """A few lines of the services' logs, each of another kind; the file has their fields in full."""
+    """A few lines of the services' logs, each of another kind; the files have their fields in full."""
     found: dict[str, tuple[str, dict[str, Any]]] = {}
     for file in files:
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
             if said := _said(line):
                 found.setdefault(str(said.pop("event")), (file.stem, said))
     order = sorted(found, key=lambda name: name in _DULL)
-    table = _table("some log lines (deploy/logs.md says what each means)", "service", "level", "event")
-    for column in table.columns:
-        column.no_wrap = True
-    table.add_column("fields", no_wrap=True, overflow="ellipsis", ratio=1)
-    table.expand = True
-    for name in order[:SAMPLE]:
-        service, said = found[name]
-        fields = " ".join(f"{key}={value}" for key, value in said.items() if key not in _ALWAYS)
-        _row(table, service, said.get("level", ""), name, fields)
-    return table
+    lines = [(found[name][0], str(found[name][1].get("level", "")), name) for name in order[:SAMPLE]]
+    room = WIDTH - _BORDERS - sum(max(map(len, column), default=0) for column in zip(*lines, strict=True))
+    shown = table("some log lines", "service", "level", "event", "fields")
+    for line in lines:
+        fields = found[line[-1]][1].items()
+        told = " ".join(f"{key}={cut(str(value), VALUE)}" for key, value in fields if key not in _ALWAYS)
+        row(shown, *line, cut(told, room))
+    return shown
 
 
 def _said(line: str) -> dict[str, Any]:
@@ -200,19 +217,10 @@ def _said(line: str) -> dict[str, Any]:
     return said if isinstance(said, dict) and "event" in said else {}
 
 
-def _clock(instant: datetime) -> str:
-    return f"{instant.astimezone(SHANGHAI):%m-%d %H:%M:%S}"
+def _each(counts: Mapping[str, int]) -> str:
+    """`placed 16, paid 13`: the most frequent first."""
+    return ", ".join(f"{name} {count}" for name, count in Counter(counts).most_common())
 
 
-def _table(title: str, *columns: str) -> Table:
-    """A column whose name begins with > holds numbers."""
-    table = Table(title=Text(title), title_justify="left")
-    for column in columns:
-        right = column.startswith(">")
-        table.add_column(column.removeprefix(">"), justify="right" if right else "left", overflow="fold")
-    return table
-
-
-def _row(table: Table, *cells: object) -> None:
-    """Plain text: what people wrote is no markup and moves no cursor. Zero is left out."""
-    table.add_row(*(Text("" if cell == 0 else printable(cell)) for cell in cells))
+def _due(at: datetime | None) -> str:
+    return local(at, TO_THE_MINUTE) if at else "-"

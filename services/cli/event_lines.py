@@ -2,14 +2,12 @@
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
+from services.cli.text import TO_THE_MINUTE, cut, local, printable
 from services.kernel.reader import Message
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
-"""The shops' own time, in which the desk reads."""
 MAX_FIELDS = 5
 MAX_VALUE = 40
 """Characters of one value; a chat's text is cut here."""
@@ -32,22 +30,13 @@ def as_line(message: Message) -> str:
     """`10:00:03  order.paid  demo_shop  buyer-lin  o1001  paid 29.80` on one line without control characters."""
     try:
         event = _object(message.payload)
-        when = datetime.fromisoformat(event["time"]).astimezone(SHANGHAI)
+        when = datetime.fromisoformat(event["time"])
         data: dict[str, Any] = event["data"]
         said = [event["type"], event["shop"], event["buyer"], event["subject"], *_fields(data, event["subject"])]
     except (ValueError, LookupError, TypeError, AttributeError):
-        when = message.recorded.astimezone(SHANGHAI)
+        when = message.recorded
         said = [message.subject, f"(event {message.seq} cannot be read)"]
-    return "  ".join([f"{when:%Y-%m-%d %H:%M:%S}", *map(printable, said)])
-
-
-def printable(text: object) -> str:
-    """On one line, without what could move a terminal's cursor or turn the direction of writing."""
-    return "".join(c if c.isprintable() else " " for c in str(text))
-
-
-def cut(text: str, most: int = MAX_VALUE) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return "  ".join([local(when), *map(printable, said)])
 
 
 def _object(payload: bytes) -> dict[str, Any]:
@@ -75,12 +64,12 @@ def _value(name: str, value: Any) -> str:
     if name.endswith("_fen") and isinstance(value, int):
         return f"{value / 100:.2f}"
     if isinstance(value, str) and name.endswith(("_at", "_by", "time", "until", "not_before")) and value[:2] == "20":
-        return _local(value)
-    return "yes" if value is True else cut(printable(value))
+        return _time(value)
+    return "yes" if value is True else cut(printable(value), MAX_VALUE)
 
 
-def _local(text: str) -> str:
+def _time(text: str) -> str:
     try:
-        return f"{datetime.fromisoformat(text).astimezone(SHANGHAI):%m-%d %H:%M}"
+        return local(datetime.fromisoformat(text), TO_THE_MINUTE)
     except ValueError:
-        return cut(printable(text))
+        return cut(printable(text), MAX_VALUE)

@@ -1,9 +1,7 @@
 """`carebus import`: what other systems exported, published raw to INBOX; trade_ingest does the rest."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,16 +9,16 @@ import msgspec
 import typer
 from msgspec import Struct
 from nats.errors import Error as NatsError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from schemas import subjects
 from services.cli import target
-from services.cli.reach import Unreachable, connect_nats, nats_info
+from services.cli.client import Lost, reached
+from services.cli.progress import progress
+from services.cli.reach import Unreachable
 from services.cli.target import failure
 from services.kernel import bus
 from services.kernel.clock import monotonic
-from services.kernel.settings import Settings, SettingsError
+from services.kernel.settings import Settings
 from services.kernel.telemetry import safe_url
 
 if TYPE_CHECKING:
@@ -96,10 +94,10 @@ def _read(directory: Path, name: str, shop: str) -> "tuple[str, Export]":
 def _run(where: Settings, subject: str, export: "Export", *, shown: bool) -> None:
     """Raises typer.Exit where a record cannot be published."""
     try:
-        with _progress(export.messages, shown=shown) as advance:
+        with progress(export.messages, "importing", shown=shown) as advance:
             asyncio.run(_publish_all(where, subject, export.records(), advance))
-    except SettingsError as error:
-        raise failure(str(error)) from None
+    except Lost as error:
+        raise _broken_off(error) from None
     except Unreachable as error:
         raise failure(f"{error}; {error.cure} (nothing was published)") from None
     except bus.BusError as error:
@@ -107,17 +105,18 @@ def _run(where: Settings, subject: str, export: "Export", *, shown: bool) -> Non
         raise failure(f"INBOX at {safe_url(where.nats_url)}: {error}; {cure} (nothing was published)") from None
     except (NatsError, OSError) as error:
         reason = str(error) or type(error).__name__
-        raise failure(
-            f"the import broke off: NATS at {safe_url(where.nats_url)}: {reason}; import again once that is mended,"
-            " what was taken in already counts once"
-        ) from None
+        raise _broken_off(f"NATS at {safe_url(where.nats_url)}: {reason}") from None
+
+
+def _broken_off(why: object) -> typer.Exit:
+    return failure(
+        f"the import broke off: {why}; import again once that is mended, what was taken in already counts once"
+    )
 
 
 async def _publish_all(where: Settings, subject: str, records: Iterator[bytes], advance: Callable[[], None]) -> None:
     """Every record is acknowledged when this returns."""
-    await nats_info(where)  # says at once that nobody listens there; the client would try for two minutes
-    client = await connect_nats(where)
-    try:
+    async with reached(where) as client:
         await bus.stream_state(client, bus.INBOX)
         js = client.jetstream()
 
@@ -132,8 +131,6 @@ async def _publish_all(where: Settings, subject: str, records: Iterator[bytes], 
         finally:
             for worker in workers:
                 worker.cancel()
-    finally:
-        await client.close()
 
 
 async def _publish(js: Any, subject: str, payload: bytes) -> None:
@@ -144,16 +141,6 @@ async def _publish(js: Any, subject: str, payload: bytes) -> None:
         except TimeoutError:
             if attempt == ATTEMPTS:
                 raise
-
-
-@contextmanager
-def _progress(total: int, *, shown: bool) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal, nothing elsewhere; to be called once for each message."""
-    columns = (TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    hidden = not shown or not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda: bar.advance(task)
 
 
 def _line(told: Told) -> str:

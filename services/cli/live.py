@@ -14,7 +14,7 @@ from schemas import subjects
 from schemas.commands.care_notifier import PauseSending, ResumeSending, SwitchLive
 from schemas.envelope import Accepted, Actor, Command, Rejected
 from services.cli import target
-from services.cli.client import connected, not_reached
+from services.cli.client import connected
 from services.cli.target import failure
 from services.kernel import bus
 from services.kernel.ids import unique
@@ -72,8 +72,8 @@ def _run(shop: str, act: Callable[[Client, str], Awaitable[str]]) -> None:
         raise failure(f"{SERVICE} is not running: start it (carebus up, or carebus run {SERVICE})") from None
     except TimeoutError:
         raise failure(f"{SERVICE} did not answer within {ANSWER_S:g} s; give the same command again") from None
-    except (NatsError, OSError) as error:
-        raise failure(not_reached(where, error)) from None
+    except NatsError as error:
+        raise failure(f"NATS: {error or type(error).__name__}; run carebus doctor") from None
 
 
 async def _acted(where: Settings, shop: str, act: Callable[[Client, str], Awaitable[str]]) -> None:

@@ -9,11 +9,11 @@ import msgspec
 import typer
 
 from services.cli import target
-from services.cli.event_lines import SHANGHAI, cut, printable
+from services.cli.client import database
 from services.cli.target import failure, service_named
+from services.cli.text import cut, local, printable
 from services.kernel.parked import TICK, ask_retry, discard
-from services.kernel.settings import SettingsError
-from services.kernel.store import TRANSIENT, connect_pool
+from services.kernel.store import TRANSIENT
 from services.kernel.telemetry import safe_url
 
 app = typer.Typer(help="Messages that could not be handled.", no_args_is_help=True)
@@ -22,7 +22,7 @@ Target = Annotated[str, typer.Argument(metavar="SERVICE", help="trade_ingest or 
 Row = Annotated[int, typer.Argument(metavar="ID", help="The id that `list` shows.", min=1, max=2**63 - 1)]
 Reason = Annotated[str, typer.Option("--reason", help="Only those whose reason begins so.")]
 Shop = Annotated[str, typer.Option("--shop", help="Only those of this shop.")]
-Work = Callable[[asyncpg.Pool], Awaitable[None]]
+Work = Callable[[asyncpg.Connection], Awaitable[None]]
 
 MAX_PAYLOAD = 20_000
 """Characters of a payload that `show` prints; `--json` has all of it."""
@@ -56,8 +56,8 @@ def list_(
 ) -> None:
     """List parked messages, the oldest first (1,000 at most); never their contents."""
 
-    async def told(pool: asyncpg.Pool) -> None:
-        rows = await pool.fetch(_LIST, waiting, reason, shop)
+    async def told(connection: asyncpg.Connection) -> None:
+        rows = await connection.fetch(_LIST, waiting, reason, shop)
         for row in rows:
             typer.echo(msgspec.json.encode(dict(row)).decode() if as_json else _line(row))
         if not rows and not as_json:
@@ -74,8 +74,8 @@ def show(
 ) -> None:
     """Show all there is of a parked message, its contents too (they may be personal data)."""
 
-    async def told(pool: asyncpg.Pool) -> None:
-        found = await pool.fetchrow(_SHOW, row)
+    async def told(connection: asyncpg.Connection) -> None:
+        found = await connection.fetchrow(_SHOW, row)
         if found is None:
             raise _unknown(row, service)
         typer.echo(msgspec.json.encode(_whole(found)).decode() if as_json else _page(found))
@@ -97,10 +97,9 @@ def retry(
     if (reason or shop) and not every:
         raise failure("--reason and --shop choose among --all")
 
-    async def asked(pool: asyncpg.Pool) -> None:
-        rows = [r["id"] for r in await pool.fetch(_FAILED, reason, shop)] if row is None else [row]
-        async with pool.acquire() as connection:
-            done = [one for one in rows if await ask_retry(connection, one)]
+    async def asked(connection: asyncpg.Connection) -> None:
+        rows = [r["id"] for r in await connection.fetch(_FAILED, reason, shop)] if row is None else [row]
+        done = [one for one in rows if await ask_retry(connection, one)]
         if row is not None and not done:
             raise failure(f"{row} is no failed message of {service}; see `carebus parked list {service}`")
         what = f"{row}" if row is not None else f"{len(done)} messages"
@@ -122,8 +121,8 @@ def discard_(
     if not reason.strip():
         raise failure("--reason: say why it is given up")
 
-    async def given_up(pool: asyncpg.Pool) -> None:
-        async with pool.acquire() as connection, connection.transaction():
+    async def given_up(connection: asyncpg.Connection) -> None:
+        async with connection.transaction():
             found = await connection.fetchrow(_SHOW, row)
             status = await discard(connection, row)
         if found is None or not status:
@@ -153,27 +152,23 @@ def _unknown(row: int, service: str) -> typer.Exit:
 def _run(name: str, work: Work) -> None:
     service, where = service_named(name), target.settings()
 
-    async def connected() -> None:
+    async def worked() -> None:
         try:
-            async with await connect_pool(where.dsn(), service.name, "carebus-cli", 1) as pool:
-                await work(pool)
+            async with database(where, service.name) as connection:
+                await work(connection)
         except (asyncpg.PostgresError, *TRANSIENT) as error:
             said = str(error).partition("\n")[0]
             raise failure(f"{service.name} ({safe_url(where.postgres_dsn)}): {type(error).__name__}: {said}") from None
 
-    try:
-        asyncio.run(connected())
-    except SettingsError as error:
-        raise failure(str(error)) from None
+    asyncio.run(worked())
 
 
 def _line(row: Any) -> str:
     place = f"shop {row['shop']}  buyer {row['buyer']}" + (f"  key {row['key']}" if row["key"] else "")
-    when = row["parked"].astimezone(SHANGHAI).isoformat(sep=" ", timespec="seconds")
     where = f"{row['stream']} {row['seq']}" + (f".{row['part']}" if row["part"] > 0 else "")
     reason = row["reason"].partition(":")[0]
     detail = f"  ({cut(row['detail'], 200)})" if row["detail"] and "\n" not in row["detail"] else ""
-    return printable(f"{row['id']}  {row['status']}  {place}  {where}  since {when}  {reason}{detail}")
+    return printable(f"{row['id']}  {row['status']}  {place}  {where}  since {local(row['parked'])}  {reason}{detail}")
 
 
 def _whole(row: asyncpg.Record) -> dict[str, Any]:
@@ -194,8 +189,8 @@ def _page(row: asyncpg.Record) -> str:
         for name in ("id", "status", "stream", "seq", "part", "subject", "shop", "buyer", "key", "partition", "code")
     }
     fields |= {
-        "recorded": row["recorded"].astimezone(SHANGHAI).isoformat(sep=" "),
-        "parked": row["parked"].astimezone(SHANGHAI).isoformat(sep=" ", timespec="seconds"),
+        "recorded": local(row["recorded"]),
+        "parked": local(row["parked"]),
         "behind": f"{row['behind']} messages wait behind it",
         "reason": row["reason"],
     }

@@ -10,11 +10,11 @@ import msgspec
 import typer
 from msgspec import Struct, field
 from nats.errors import Error as NatsError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from services.cli import target
-from services.cli.client import connected
+from services.cli.client import reached
+from services.cli.progress import progress
+from services.cli.reach import Unreachable
 from services.cli.target import failure
 from services.kernel.bus import BusError
 from services.kernel.settings import Settings
@@ -59,10 +59,12 @@ def publish(
     where = target.settings()
     summary = Summary()
     try:
-        with _progress(len(entries), shown=not as_json) as advance:
+        with progress(len(entries), "publishing", shown=not as_json) as advance:
             asyncio.run(_publish(entries, where, summary, advance))
-    except (BusError, NatsError, OSError) as error:
+    except (Unreachable, BusError, NatsError, OSError) as error:
         summary.fault = str(error) or type(error).__name__
+        if isinstance(error, Unreachable):
+            summary.fault += f"; {error.cure}"
         if as_json:
             typer.echo(msgspec.json.encode(summary).decode())
         raise failure(f"{summary.fault}; {_done(summary, entries)}") from None
@@ -74,7 +76,7 @@ def publish(
 
 
 async def _publish(entries: Sequence[Entry], where: Settings, summary: Summary, advance: Callable[[], None]) -> None:
-    async with connected(where) as client, Sender(client, advance) as sender:
+    async with reached(where) as client, Sender(client, advance) as sender:
         try:
             for entry in entries:
                 if entry.kind == "fact":
@@ -103,29 +105,6 @@ def _checked(file: Path) -> list[Entry]:
         return list(read_stream(file))
     except StreamError as error:
         raise failure(f"{error} (nothing was published)") from None
-
-
-class _progress:
-    """A bar on a terminal, nothing elsewhere; called once for each entry done."""
-
-    def __init__(self, total: int, *, shown: bool) -> None:
-        self._bar = Progress(
-            TextColumn("publishing"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=not shown or not sys.stderr.isatty(),
-            transient=True,
-        )
-        self._task = self._bar.add_task("", total=total)
-
-    def __enter__(self) -> Callable[[], None]:
-        self._bar.start()
-        return lambda: self._bar.advance(self._task)
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
 
 
 def _done(summary: Summary, entries: Sequence[Entry]) -> str:

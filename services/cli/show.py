@@ -13,14 +13,13 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from schemas import subjects
 from schemas.envelope import Answer, QueryEnvelope, Rejected
 from services.cli import target
 from services.cli.client import connected
-from services.cli.event_lines import printable
 from services.cli.target import failure
+from services.cli.text import SHANGHAI, local, printable, row, table
 
 app = typer.Typer(
     help="What became of an order, what was said in a chat, how fast it was answered.", no_args_is_help=True
@@ -46,7 +45,6 @@ Limit = Annotated[int, typer.Option("--limit", min=1, help="The most rows to sho
 Zone = Annotated[str, typer.Option("--zone", metavar="ZONE", help="The time zone to tell times in.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, times in UTC, money in fen.")]
 
-SHANGHAI = "Asia/Shanghai"
 T = TypeVar("T")
 
 
@@ -56,8 +54,8 @@ class Found(Struct):
     rows: list[Any]
     more: bool = False
 
-    def of(self, row: type[T]) -> list[T]:
-        return msgspec.convert(self.rows, list[row])
+    def of(self, kind: type[T]) -> list[T]:
+        return msgspec.convert(self.rows, list[kind])
 
 
 @app.command()
@@ -65,13 +63,13 @@ def order(
     shop: Shop,
     order_id: Annotated[str, typer.Argument(metavar="ORDER")],
     limit: Limit = 200,
-    zone: Zone = SHANGHAI,
+    zone: Zone = SHANGHAI.key,
     as_json: AsJson = False,
 ) -> None:
     """Where an order stands, and all that happened about it, in order of time."""
     from services.projections.order_timeline import OrderPage
 
-    local = _zone(zone)
+    here = _zone(zone)
     found = _ask("order_timeline", "order", shop, {"order_id": order_id}, limit, _events_in)
     if not found.rows:
         raise failure(f"shop {printable(shop)} has no order {printable(order_id)}: nothing in the log is about it")
@@ -81,56 +79,56 @@ def order(
         return
     pages = found.of(OrderPage)
     stands = pages[-1].order
-    table = _table("what", "", title=f"order {printable(order_id)} of {printable(shop)}")
-    _line(table, "state", STATES[stands.state])
-    _line(table, "buyer", stands.buyer)
-    _line(table, "goods", stands.goods)
-    _line(table, "total, paid", f"{_yuan(stands.total_fen)}, {_yuan(stands.paid_fen)}")
+    shown = table(f"order {printable(order_id)} of {printable(shop)}", "what", "")
+    row(shown, "state", STATES[stands.state])
+    row(shown, "buyer", stands.buyer)
+    row(shown, "goods", stands.goods)
+    row(shown, "total, paid", f"{_yuan(stands.total_fen)}, {_yuan(stands.paid_fen)}")
     for name in ("placed", "paid", "shipped", "signed", "completed", "closed"):
         if time := getattr(stands, f"{name}_at"):
-            _line(table, name, _when(time, local))
-    history = _table("time", "what", "type", "event", title="history")
+            row(shown, name, local(time, zone=here))
+    history = table("history", "time", "what", "type", "event")
     for event in (event for page in pages for event in page.events):
-        _line(history, _when(event.time, local), event.summary, event.type, str(event.seq))
-    _print(found, table, history)
+        row(history, local(event.time, zone=here), event.summary, event.type, str(event.seq))
+    _print(found, shown, history)
 
 
 @app.command()
-def orders(shop: Shop, buyer: Buyer, limit: Limit = 100, zone: Zone = SHANGHAI, as_json: AsJson = False) -> None:
+def orders(shop: Shop, buyer: Buyer, limit: Limit = 100, zone: Zone = SHANGHAI.key, as_json: AsJson = False) -> None:
     """A buyer's orders, the newest first."""
     from services.projections.order_timeline import OrderState
 
-    local = _zone(zone)
+    here = _zone(zone)
     found = _ask("order_timeline", "of_buyer", shop, {"buyer": buyer}, limit)
     if as_json:
         _write(found.rows)
         return
-    table = _table("order", "state", "since", "total", "paid", "goods", title=f"orders of {printable(buyer)}")
+    shown = table(f"orders of {printable(buyer)}", "order", "state", "since", "total", "paid", "goods")
     for one in found.of(OrderState):
-        since = _when(one.placed_at or one.first_at, local)
+        since = local(one.placed_at or one.first_at, zone=here)
         money = (_yuan(one.total_fen), _yuan(one.paid_fen))
-        _line(table, one.order_id, STATES[one.state], since, *money, one.goods)
-    _print(found, table)
+        row(shown, one.order_id, STATES[one.state], since, *money, one.goods)
+    _print(found, shown, nothing=f"no orders of buyer {printable(buyer)} in shop {printable(shop)}: {_ids(shop)}")
 
 
 @app.command()
-def chat(shop: Shop, buyer: Buyer, limit: Limit = 200, zone: Zone = SHANGHAI, as_json: AsJson = False) -> None:
+def chat(shop: Shop, buyer: Buyer, limit: Limit = 200, zone: Zone = SHANGHAI.key, as_json: AsJson = False) -> None:
     """What was said with a buyer, in order of time."""
     from services.projections.chat_history import Message
 
-    local = _zone(zone)
+    here = _zone(zone)
     found = _ask("chat_history", "of_buyer", shop, {"buyer": buyer}, limit)
     if as_json:
         _write(found.rows)
         return
-    table = _table("time", "who", "text", title=f"chat with {printable(buyer)}")
+    shown = table(f"chat with {printable(buyer)}", "time", "who", "text")
     talk = ""
     for one in found.of(Message):
         if talk and one.conversation_id != talk:
-            table.add_section()
+            shown.add_section()
         talk = one.conversation_id
-        _line(table, _when(one.time, local), _who(one), _text(one))
-    _print(found, table)
+        row(shown, local(one.time, zone=here), _who(one), _text(one))
+    _print(found, shown, nothing=f"no chat with buyer {printable(buyer)} in shop {printable(shop)}: {_ids(shop)}")
 
 
 @app.command(name="answer-times")
@@ -139,14 +137,14 @@ def answer_times(
     since: Annotated[str, typer.Option("--from", metavar="TIME", help="A day, or a time: 2026-11-24T09:00.")] = "",
     until: Annotated[str, typer.Option("--to", metavar="TIME", help="A time (not included), or a whole day.")] = "",
     limit: Limit = 1_000,
-    zone: Zone = SHANGHAI,
+    zone: Zone = SHANGHAI.key,
     as_json: AsJson = False,
 ) -> None:
     """How fast buyers were answered: the whole shop, then each agent; bots apart. Without times: ever."""
     from services.projections.chat_history import AnswerTimes, Period
 
-    local = _zone(zone)
-    period = {"since": _instant(since, local, "--from"), "until": _instant(until, local, "--to", ends=True)}
+    here = _zone(zone)
+    period = {"since": _instant(since, here, "--from"), "until": _instant(until, here, "--to", ends=True)}
     found = _ask("chat_history", "answer_times", shop, period, limit)
     if as_json:
         _write(found.rows)
@@ -154,13 +152,13 @@ def answer_times(
     golden, good, breach = (ms / 1000 for ms in (Period().golden_ms, Period().good_ms, Period().breach_ms))
     counts = (f"<= {golden:g} s", f"< {good:g} s", f">= {breach:g} s")
     title = f"answer times of {printable(shop)}"
-    table = _table("agent", "answered", "first", "average", "longest", *counts, title=title)
+    shown = table(title, "agent", "answered", "first", "average", "longest", *counts)
     for one in found.of(AnswerTimes):
         who = one.agent_id or ("all bots" if one.by_bot else "all people")
         shares = [f"{count} ({count / one.answered:.0%})" for count in (one.golden, one.good, one.breaches)]
         times = [_seconds(one.first_average_ms), _seconds(one.average_ms), _seconds(one.longest_ms)]
-        _line(table, f"{who} (bot)" if one.by_bot and one.agent_id else who, str(one.answered), *times, *shares)
-    _print(found, table)
+        row(shown, f"{who} (bot)" if one.by_bot and one.agent_id else who, str(one.answered), *times, *shares)
+    _print(found, shown, nothing=f"no buyer of shop {printable(shop)} was answered then: {_ids(shop)}")
 
 
 def _ask(
@@ -200,34 +198,27 @@ def _ask(
         raise failure("an argument is no UTF-8 text: look at the terminal's locale") from None
 
 
+def _ids(shop: str) -> str:
+    return f"are the ids those of the shop's feeds? `carebus tail {printable(shop)}/` shows some"
+
+
 def _events_in(rows: list[Any]) -> int:
     return sum(len(row["events"]) for row in rows)
 
 
 def _write(rows: list[Any]) -> None:
-    for row in rows:
-        typer.echo(msgspec.json.encode(row).decode())
+    for one in rows:
+        typer.echo(msgspec.json.encode(one).decode())
 
 
-def _table(*columns: str, title: str) -> Table:
-    table = Table(title=Text(title), title_justify="left", show_header=columns[-1] != "")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _line(table: Table, *cells: str) -> None:
-    """Cells as plain text: what people wrote is no markup and moves no cursor."""
-    table.add_row(*(Text(printable(cell)) for cell in cells))
-
-
-def _print(found: Found, *tables: Table) -> None:
+def _print(found: Found, *tables: Table, nothing: str = "") -> None:
+    """nothing: what is said where there is no row."""
+    if not found.rows:
+        typer.echo(nothing)
+        return
     console = Console(highlight=False)
-    for table in tables:
-        if table.row_count:
-            console.print(table)
-        else:
-            typer.echo(f"{table.title}: nothing")
+    for one in tables:
+        console.print(one)
     if found.more:
         typer.echo("there is more: give a larger --limit", err=True)
 
@@ -253,18 +244,11 @@ def _seconds(milliseconds: int | None) -> str:
     return "-" if milliseconds is None else f"{milliseconds / 1000:.1f} s"
 
 
-def _when(time: datetime, zone: tzinfo) -> str:
-    try:
-        return f"{time.astimezone(zone):%Y-%m-%d %H:%M:%S}"
-    except OverflowError:  # the ends of the calendar
-        return time.isoformat()
-
-
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (LookupError, ValueError, OSError):
-        raise failure(f"--zone {printable(name)}: no such time zone; write it as in {SHANGHAI}") from None
+        raise failure(f"--zone {printable(name)}: no such time zone; write it as in {SHANGHAI.key}") from None
 
 
 def _instant(text: str, zone: tzinfo, option: str, *, ends: bool = False) -> datetime | None:

@@ -11,7 +11,6 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
-import nats
 import typer
 from msgspec.structs import replace
 from nats.errors import Error as NatsError
@@ -82,29 +81,13 @@ def tail(
 
 
 async def _run(tailing: "Tail", where: Settings, last: int | None, *, follow: bool) -> None:
-    async with connected(where) as client:
+    async with connected(where, again=follow) as client:
         await tailing.past(client, last)
-    if not follow:
-        return
-    client = await nats.connect(
-        where.nats(),
-        name="carebus-tail",
-        user_credentials=where.nats_credentials_file or None,
-        max_reconnect_attempts=-1,
-        error_cb=_quiet,
-    )
-    try:
-        while True:
+        while follow:
             try:
                 await tailing.live(client)
             except (ReaderLost, bus.BusError, NatsError, OSError):
                 await asyncio.sleep(_RETRY_S)
-    finally:
-        await client.close()
-
-
-async def _quiet(_: Exception) -> None:
-    """nats-py would print every failed attempt with a traceback; it connects again by itself."""
 
 
 class Tail:

@@ -20,8 +20,8 @@ from services.kernel.history import history
 from services.kernel.reader import message_of
 from services.kernel.service import Service
 from services.kernel.telemetry import Logger
+from tests.carebus import at, carebus
 from tests.databases import Database
-from tests.integration.test_cli import carebus
 from tests.integration.test_poison import put
 from tests.stack import Stack, stack_of, until
 
@@ -118,7 +118,7 @@ async def test_in_shadow_mode_a_payment_is_proposed_requested_and_held_back(data
         (end,) = await ended(stack, 1)
         assert (end.data.TYPE, end.data.reason) == ("care.suppressed", "shadow")
         log = await logged(stack)
-        status, _, err = await carebus(database.dsn, bus_url, "verify", "care_notifier")
+        status, _, err = await carebus("verify", "care_notifier", **at(database.dsn, bus_url))
         assert (status, err) == (0, "")
     expected = ["order.placed", "order.paid", "care.proposed", "care.requested", "care.suppressed"]
     assert types_of(log, "o1") == expected
@@ -233,7 +233,7 @@ async def test_carebus_live_switches_a_shop_on_and_off_and_says_what_that_means(
         await ended(stack, 1)
 
         async def live(*arguments: str) -> str:
-            status, out, err = await carebus(database.dsn, bus_url, "live", *arguments)
+            status, out, err = await carebus("live", *arguments, **at(database.dsn, bus_url))
             assert (status, err, out.count("\n")) == (0, "", 1), (status, out, err)
             return out
 
@@ -242,13 +242,13 @@ async def test_carebus_live_switches_a_shop_on_and_off_and_says_what_that_means(
         assert f"nothing is sent until `carebus live on {SHOP}`" in await live("off", SHOP)
         assert f"{SHOP} is paused already" in await live("off", SHOP)
         assert f"{SHOP} sends again" in await live("on", SHOP)
-        status, out, _ = await carebus(database.dsn, bus_url, "live", "on", "s2")
+        status, out, _ = await carebus("live", "on", "s2", **at(database.dsn, bus_url))
         assert (status, "the log has nothing else of s2 yet" in out) == (0, True)
         await pay(stack, "o1")
         assert types_of(await ended(stack, 2), "o1") == ["care.sent"]
 
 
 async def test_carebus_live_says_in_one_line_that_the_service_does_not_run(database: Database, bus_url: str) -> None:
-    status, out, err = await carebus(database.dsn, bus_url, "live", "on", SHOP)
+    status, out, err = await carebus("live", "on", SHOP, **at(database.dsn, bus_url))
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "care_notifier is not running" in err

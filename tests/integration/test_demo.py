@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 import tempfile
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
@@ -16,8 +15,11 @@ import psutil
 import pytest
 from msgspec import Struct
 
+from services.cli.registry import NAMES
 from services.kernel.policy import default_policy
-from tests.integration.test_cli import ROOT
+from services.kernel.vocabulary import Log
+from tests import carebus
+from tests.carebus import ROOT
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
 
@@ -134,15 +136,8 @@ def table(out: str, title: str) -> tuple[list[str], list[list[str]]]:
     return head, rows
 
 
-async def started(*arguments: str, temporary: Path) -> asyncio.subprocess.Process:
-    environment = {**os.environ, "COLUMNS": "200", "TMPDIR": str(temporary)}
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.cli.main", "demo", *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment,
-        cwd=ROOT,
-    )
+async def started(*arguments: str, temporary: Path, columns: int = 200) -> asyncio.subprocess.Process:
+    return await carebus.started(["demo", *arguments], {"COLUMNS": str(columns), "TMPDIR": str(temporary)})
 
 
 @pytest.fixture
@@ -161,8 +156,8 @@ def left_running(temporary: Path) -> list[str]:
     ]
 
 
-async def test_the_demo_shows_what_the_day_says_and_leaves_nothing(temporary: Path) -> None:
-    process = await started(temporary=temporary)
+async def test_the_demo_shows_what_the_day_says_at_80_columns_and_leaves_nothing(temporary: Path) -> None:
+    process = await started(temporary=temporary, columns=80)
     out, err = (text.decode() for text in await asyncio.wait_for(process.communicate(), 100))
     assert (process.returncode, err) == (0, "")
     day = Day()
@@ -176,13 +171,15 @@ async def test_the_demo_shows_what_the_day_says_and_leaves_nothing(temporary: Pa
         assert said.items() <= shown.items(), name
     assert {row[0] for row in rows} == {"chat", "order", "care", "review", "refund", "case", "ops"}
 
-    head, rows = table(out, "care messages: sent, and held back by reason")
-    shown = {row[0]: dict(zip(head[1:], (int(cell or 0) for cell in row[1:]), strict=True)) for row in rows}
-    del shown["all"]
+    head, rows = table(out, "\ncare messages")
+    shown = {row[0]: dict(zip(head[1:-1], (int(cell or 0) for cell in row[1:-1]), strict=True)) for row in rows}
+    for row in rows:
+        shown[row[0]] |= {name: int(count) for name, count in (part.split() for part in row[-1].split(", "))}
     care = day.care()
-    assert shown == {kind: {name: counted[name] for name in head[1:]} for kind, counted in care.items()}
+    assert shown.pop("all") == sum(care.values(), Counter())
+    assert {kind: Counter(counts) for kind, counts in shown.items()} == care
     reasons = {name for counted in care.values() for name in counted}
-    assert reasons == {"proposed", "deferred", "sent", "shadow", "expired", "cap"} == set(head[1:])
+    assert reasons == {"proposed", "deferred", "sent", "shadow", "expired", "cap"}
 
     _, rows = table(out, "the story of ")
     assert {row[1] for row in rows} >= {"buyer", "xiaoyu", "order", "care", "review", "case"}
@@ -203,9 +200,12 @@ async def test_the_demo_shows_what_the_day_says_and_leaves_nothing(temporary: Pa
         assert int(shown[agent]["60 s on"] or 0) == sum(wait >= timedelta(seconds=60) for wait in waits)
 
     _, rows = table(out, "refused and parked")
-    assert [row[0] for row in rows] == ["log", "log", "parked in trade_ingest", "parked in trade_ingest"]
+    assert [row[0] for row in rows] == ["log", "log", "parked", "parked"]
+    assert [row[1] for row in rows[2:]] == ["aside in trade_ingest"] * 2
     _, rows = table(out, "some log lines")
     assert len({row[2] for row in rows}) == len(rows) >= 5
+    assert {row[0] for row in rows} <= set(NAMES), "no service's name is cut or folded"
+    assert {row[2] for row in rows} <= {line.name.lower() for line in Log}
 
     assert os.listdir(temporary) == []
     assert left_running(temporary) == []

@@ -11,8 +11,8 @@ import pytest
 from services.cli import registry, stackfile
 from services.cli.processes import HOST, free_port
 from services.kernel import bus
+from tests.carebus import carebus
 from tests.examined import MIB, Where, examined, greeting
-from tests.up import carebus
 
 pytestmark = pytest.mark.integration
 

@@ -19,9 +19,9 @@ from services.cli.servers import NatsServer
 from services.kernel import bus
 from services.kernel.history import history
 from services.trade_ingest.app import SERVICE
+from tests.carebus import at, carebus
 from tests.databases import Database
 from tests.examples import olist
-from tests.integration.test_cli import carebus
 from tests.stack import Stack, stack_of, until
 
 pytestmark = pytest.mark.integration
@@ -90,7 +90,7 @@ async def test_an_export_becomes_events_and_its_wrong_rows_are_kept_with_file_ro
 ) -> None:
     command = ("import", "orders", str(export), "--mapping", str(export / "shop.toml"))
     async with stack_of([SERVICE], database.dsn, bus_url) as stack:
-        status, out, err = await carebus(database.dsn, bus_url, *command)
+        status, out, err = await carebus(*command, **at(database.dsn, bus_url))
         assert (status, err) == (0, "")
         assert out.startswith("3 orders of shop s1 (8 rows) published as 5 messages, 2 of them rows that belong to no")
         await stack.settled()
@@ -112,7 +112,7 @@ async def test_an_export_becomes_events_and_its_wrong_rows_are_kept_with_file_ro
         for personal in ("13812341234", "张三", "T恤", "K2"):
             assert personal not in said + logged
 
-        status, out, _ = await carebus(database.dsn, bus_url, *command, "--json")
+        status, out, _ = await carebus(*command, "--json", **at(database.dsn, bus_url))
         again = msgspec.json.decode(out)
         assert (again["orders"], again["messages"], again["stray"]) == (3, 5, 2)
         await stack.settled()
@@ -126,11 +126,11 @@ async def test_a_mended_export_adds_what_was_held_back_and_nothing_else(
 ) -> None:
     command = ("import", "orders", str(export), "--mapping", str(export / "shop.toml"))
     async with stack_of([SERVICE], database.dsn, bus_url) as stack:
-        await carebus(database.dsn, bus_url, *command)
+        await carebus(*command, **at(database.dsn, bus_url))
         await stack.settled()
         before = {event.id for event in await log_of(stack)}
         (export / "lines.csv").write_bytes(LINES.replace("-5.00", "5.00").encode("gb18030"))
-        await carebus(database.dsn, bus_url, *command)
+        await carebus(*command, **at(database.dsn, bus_url))
         await stack.settled()
         new = [event for event in await log_of(stack) if event.id not in before]
         facts = [event for event in new if not isinstance(event.data, OpsMessageRefused)]
@@ -161,7 +161,7 @@ async def test_what_is_wrong_with_an_import_is_one_line_and_a_status(
     export: Path, bus_url: str, arguments: tuple[str, ...], said: str
 ) -> None:
     given = [argument.format(dir=export) for argument in arguments]
-    status, out, err = await carebus("postgresql://127.0.0.1:1/none", bus_url, "import", "orders", *given)
+    status, out, err = await carebus("import", "orders", *given, **at("postgresql://127.0.0.1:1/none", bus_url))
     assert (status, out, err.count("\n")) == (2, "", 1), err
     assert said in err
     assert "nothing was published" in err
@@ -169,7 +169,7 @@ async def test_what_is_wrong_with_an_import_is_one_line_and_a_status(
 
 async def test_an_import_without_a_server_says_where_it_looked(export: Path) -> None:
     command = ("import", "orders", str(export), "--mapping", str(export / "shop.toml"))
-    status, _, err = await carebus("postgresql://127.0.0.1:1/none", "nats://u:hidden@127.0.0.1:1", *command)
+    status, _, err = await carebus(*command, **at("postgresql://127.0.0.1:1/none", "nats://u:hidden@127.0.0.1:1"))
     assert (status, err.count("\n")) == (2, 1), err
     assert "127.0.0.1:1" in err
     assert "hidden" not in err
@@ -207,14 +207,14 @@ async def test_an_import_that_breaks_off_is_done_again_and_every_fact_is_there_o
     (tmp_path / "shop.toml").write_text(MAPPING.partition("[lines]")[0], encoding="utf-8")
     command = ("import", "orders", str(tmp_path), "--mapping", str(tmp_path / "shop.toml"))
     async with stack_of([SERVICE], database.dsn, nats_server.url) as stack:
-        running = asyncio.create_task(carebus(database.dsn, nats_server.url, *command))
+        running = asyncio.create_task(carebus(*command, **at(database.dsn, nats_server.url)))
 
         async def under_way() -> bool:
             return (await bus.stream_state(stack.nats, bus.INBOX)).last > 500
 
         await until(under_way, "the import is under way")
         nats_server.kill()
-        status, out, err = await running
+        status, out, err = await asyncio.wait_for(running, 5)
         assert (status, out, err.count("\n")) == (2, "", 1), err
         assert "the import broke off" in err
         nats_server.start_again()
@@ -223,7 +223,7 @@ async def test_an_import_that_breaks_off_is_done_again_and_every_fact_is_there_o
             return stack.nats.is_connected
 
         await until(reachable, "the test's own client is back")
-        assert (await carebus(database.dsn, nats_server.url, *command))[0] == 0
+        assert (await carebus(*command, **at(database.dsn, nats_server.url)))[0] == 0
         await stack.settled(90)
         placed = Counter(event.data.order_id for event in await log_of(stack))
         assert placed == Counter(f"o{n}" for n in range(number))
@@ -238,7 +238,7 @@ async def test_four_thousand_real_orders_are_the_facts_that_plain_python_counts_
     expected = {TYPES[fact]: count for fact, count in olist.expected().facts.items()}
     async with stack_of([SERVICE], database.dsn, bus_url) as stack:
         begun = time.monotonic()
-        status, out, err = await carebus(database.dsn, bus_url, *command)
+        status, out, err = await carebus(*command, **at(database.dsn, bus_url))
         assert (status, err) == (0, "")
         await stack.settled(120)
         record_property("facts a second", round(sum(expected.values()) / (time.monotonic() - begun)))
@@ -248,6 +248,6 @@ async def test_four_thousand_real_orders_are_the_facts_that_plain_python_counts_
         assert Counter(event.data.TYPE for event in log) == expected
         assert not await stack.rows(_PARKED)
 
-        await carebus(database.dsn, bus_url, *command)
+        await carebus(*command, **at(database.dsn, bus_url))
         await stack.settled(120)
         assert (await bus.stream_state(stack.nats, bus.EVENTS)).last == len(log)

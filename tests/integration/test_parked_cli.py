@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from schemas.codec import encode
+from tests.carebus import at, carebus
 from tests.databases import Database
 from tests.examples.services import ENDS, FACTS, REMIND, prepare
-from tests.integration.test_cli import carebus
 from tests.integration.test_poison import paid, placed, put, spoilt
 from tests.stack import Stack, stack_of, until
 
@@ -22,16 +22,16 @@ class Operator:
     """Somebody at a terminal, looking at one service."""
 
     def __init__(self, database: Database, bus_url: str, service: str) -> None:
-        self._servers = database.dsn, bus_url
+        self._servers = at(database.dsn, bus_url)
         self._service = f"tests.examples.services:{service}"
 
     async def __call__(self, command: str, *arguments: str) -> str:
-        status, out, err = await carebus(*self._servers, "parked", command, self._service, *arguments)
+        status, out, err = await carebus("parked", command, self._service, *arguments, **self._servers)
         assert (status, err) == (0, "")
         return out
 
     async def refused(self, command: str, *arguments: str) -> str:
-        status, out, err = await carebus(*self._servers, "parked", command, self._service, *arguments)
+        status, out, err = await carebus("parked", command, self._service, *arguments, **self._servers)
         assert (status, out, err.count("\n")) == (2, "", 1), err
         return err
 

@@ -3,8 +3,8 @@
 import pytest
 
 from services.cli.processes import HOST, free_port
+from tests.carebus import carebus, one_line
 from tests.databases import Database
-from tests.up import carebus, one_line
 
 pytestmark = pytest.mark.integration
 

@@ -9,8 +9,8 @@ import pytest_asyncio
 
 from schemas.envelope import Event
 from services.projections.app import SERVICE
+from tests.carebus import at, carebus
 from tests.databases import Database
-from tests.integration.test_cli import carebus
 from tests.integration.test_poison import put
 from tests.integration.test_read_models import (
     BUYER,
@@ -43,7 +43,7 @@ async def log(stack: Stack, *events: Event[Any]) -> None:
 
 
 async def show(stack: Stack, *arguments: str) -> tuple[int, str, str]:
-    return await carebus(stack.settings.postgres_dsn, stack.settings.nats_url, "show", *arguments)
+    return await carebus("show", *arguments, **at(stack.settings.postgres_dsn, stack.settings.nats_url))
 
 
 async def test_an_order_is_shown_with_its_history_in_shanghai_time_and_yuan(stack: Stack) -> None:
@@ -125,7 +125,11 @@ async def test_what_nobody_knows_is_told(stack: Stack) -> None:
     status, out, err = await show(stack, "order", SHOP, "nobody's")
     assert (status, out) == (2, "")
     assert err == "shop s1 has no order nobody's: nothing in the log is about it\n"
-    assert await show(stack, "orders", SHOP, "nobody") == (0, "orders of nobody: nothing\n", "")
+    for asked in ("orders", "chat"):
+        status, out, err = await show(stack, asked, SHOP, "nobody")
+        assert (status, err, out.count("\n")) == (0, "", 1)
+        assert f"of buyer nobody in shop {SHOP}: are the ids those of the shop's feeds?" in out.replace("with", "of")
+    assert await show(stack, "chat", SHOP, "nobody", "--json") == (0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -143,12 +147,12 @@ async def test_a_wrong_question_is_one_line(stack: Stack, arguments: tuple[str, 
 
 
 async def test_without_projections_it_says_how_to_start_them(database: Database, bus_url: str) -> None:
-    status, out, err = await carebus(database.dsn, bus_url, "show", "order", SHOP, "o1")
+    status, out, err = await carebus("show", "order", SHOP, "o1", **at(database.dsn, bus_url))
     assert (status, out) == (2, "")
     assert err == "projections is not running: carebus up, or carebus run projections\n"
 
 
 async def test_without_nats_it_is_one_line(database: Database) -> None:
-    status, out, err = await carebus(database.dsn, "nats://127.0.0.1:1", "show", "order", SHOP, "o1")
+    status, out, err = await carebus("show", "order", SHOP, "o1", **at(database.dsn, "nats://127.0.0.1:1"))
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "nats://127.0.0.1:1" in err

@@ -19,10 +19,11 @@ from services.cli.local import Ports, stack
 from services.cli.processes import HOST, ServerError, free_port
 from services.cli.servers import NatsServer, PostgresServer
 from services.cli.service_process import get
+from tests.carebus import carebus, one_line
 from tests.databases import Database
 from tests.examined import greeting
 from tests.stack import until
-from tests.up import Up, carebus, one_line
+from tests.up import Up
 
 pytestmark = pytest.mark.integration
 

@@ -1,22 +1,17 @@
 """state = fold(log): a state row that somebody changed is found, named and repaired."""
 
-import asyncio
-import os
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.kernel.verify import Difference, verify
+from tests.carebus import at, carebus
 from tests.databases import Database
 from tests.examples.services import ENDS, FACTS, REMIND, prepare
 from tests.integration.test_flow import said
 from tests.stack import Stack, stack_of
 
 pytestmark = pytest.mark.integration
-
-ROOT = Path(__file__).parents[2]
 
 
 async def _fill(stack: Stack) -> None:
@@ -75,10 +70,5 @@ async def test_the_command_line_names_the_story_and_repairs_it(database: Databas
 
 
 async def _carebus(database: Database, bus_url: str, *more: str) -> tuple[str, int]:
-    environment = {**os.environ, "CAREBUS_NATS_URL": bus_url, "CAREBUS_POSTGRES_DSN": database.dsn}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.cli.main", "verify", "tests.examples.services:REMIND", *more,
-        stdout=asyncio.subprocess.PIPE, env=environment, cwd=ROOT,
-    )  # fmt: skip
-    out, _ = await process.communicate()
-    return out.decode(), process.returncode or 0
+    status, out, _ = await carebus("verify", "tests.examples.services:REMIND", *more, **at(database.dsn, bus_url))
+    return out, status
