@@ -26,7 +26,7 @@ REASONS: dict[Rating, str] = {"neutral": "中评", "bad": "差评"}
 
 
 class Cases(Struct, frozen=True):
-    """reviews: review -> its case."""
+    """reviews: `<order>/<review>` -> its case: a review's id may be used for several orders."""
 
     reviews: dict[str, str] = {}
 
@@ -40,8 +40,8 @@ def key(event: Event[Any]) -> str | None:
 
 def evolve(cases: Cases, event: Event[Any]) -> Cases:
     match event.data:
-        case CaseOpened(case_id=case, review_id=str() as review):
-            return replace(cases, reviews={**cases.reviews, review: case})
+        case CaseOpened(case_id=case, order_id=order, review_id=str() as review):
+            return replace(cases, reviews={**cases.reviews, f"{order}/{review}": case})
         case _:
             return cases
 
@@ -50,10 +50,10 @@ def decide(cases: Cases, cause: object, now: datetime, policy: Policy) -> Iterab
     match cause:
         case Event(data=ReviewPosted(automatic=False) as review) if review.rating in REASONS:
             too_late = cause.time + timedelta(days=policy.aftersales.review.open_within_days)
-            if review.review_id in cases.reviews or now > too_late:
+            if f"{review.order_id}/{review.review_id}" in cases.reviews or now > too_late:
                 return  # it has its case; or it is history
             yield CaseOpened(
-                case_id=case_id(cause.shop, cause.buyer, review.review_id),
+                case_id=case_id(cause.shop, cause.buyer, review.order_id, review.review_id),
                 version=1,
                 next_actor="care_desk",
                 due_at=now + timedelta(hours=policy.aftersales.step_due_hours.of("review")),
@@ -71,6 +71,6 @@ def due(cases: Cases, policy: Policy) -> datetime | None:
     return None
 
 
-def case_id(shop: str, buyer: str, review: str) -> str:
-    """The case of a review always has the same id."""
-    return hashlib.sha256("\x1f".join((shop, buyer, "review", review)).encode()).hexdigest()[:32]
+def case_id(shop: str, buyer: str, order: str, review: str) -> str:
+    """The case of an order's review always has the same id."""
+    return hashlib.sha256("\x1f".join((shop, buyer, "review", order, review)).encode()).hexdigest()[:32]

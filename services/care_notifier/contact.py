@@ -13,7 +13,10 @@ order:
 | the day's cap on `care.requested` is not reached | suppressed `cap` |
 
 Quiet hours do not hold a platform message right after the buyer's own order, payment or message; the other channels
-are left out then. What was deferred is asked about again, from the first rule on, when its instant comes.
+are left out then. A review is not invited to while a case is open: `signed` is then said without its invitation. What
+waits is overtaken when its order is closed, or a `shipped` when its parcel is signed for: suppressed `state_changed`.
+
+What was deferred is asked about again, from the first rule on, when its instant comes.
 
 A proposal of a care_id that waits, or has ended, is the same one once more, and is ignored.
 """
@@ -28,9 +31,10 @@ from msgspec.structs import replace
 
 from schemas.buyer import BuyerContactStored
 from schemas.care import CareChannel, CareDeferred, CareKind, CareProposed, CareRequested, CareSuppressed
+from schemas.case import CaseOpened, CaseRefused, CaseReopened, CaseResolved, CaseWithdrawn
 from schemas.chat import MessageReceived
 from schemas.envelope import Event
-from schemas.order import OrderPaid, OrderPlaced
+from schemas.order import OrderClosed, OrderPaid, OrderPlaced, OrderSigned
 from schemas.subjects import NO_BUYER
 from schemas.types import Channel
 from services.care_notifier.texts import render
@@ -62,13 +66,15 @@ class Asked(Struct, frozen=True):
 
 
 class Contact(Struct, frozen=True):
-    """acted: the buyer's last own order, payment or message. vault_ref: where the contact data is, if known.
+    """acted: the buyer's last own order, payment or message. vault_ref: where the contact data is, if known. cases:
+    those that are open.
 
     held: care_id -> what waits. ended: care_id -> its expiry, after which it need not be remembered.
     """
 
     acted: datetime | None = None
     vault_ref: str = ""
+    cases: frozenset[str] = frozenset()
     held: dict[str, Held] = {}
     ended: dict[str, datetime] = {}
     asked: tuple[Asked, ...] = ()
@@ -78,7 +84,13 @@ State = Contact
 Decided = CareDeferred | CareSuppressed | CareRequested
 
 _ACTS = (OrderPlaced, OrderPaid, MessageReceived)
-_MINE = (*_ACTS, BuyerContactStored, CareProposed, CareDeferred, CareSuppressed, CareRequested)
+_OVERTAKES = (OrderClosed, OrderSigned)
+_CASES = (CaseOpened, CaseReopened, CaseResolved, CaseRefused, CaseWithdrawn)
+_CARE = (CareProposed, CareDeferred, CareSuppressed, CareRequested)
+_MINE = (*_ACTS, *_OVERTAKES, *_CASES, *_CARE, BuyerContactStored)
+
+INVITING: frozenset[CareKind] = frozenset({"signed"})
+"""Kinds whose text invites to a review; `<template>.plain` is the same without it."""
 
 
 def key(event: Event[Any]) -> str | None:
@@ -88,7 +100,12 @@ def key(event: Event[Any]) -> str | None:
 def evolve(contact: Contact, event: Event[Any]) -> Contact:
     match event.data:
         case OrderPlaced() | OrderPaid() | MessageReceived():
-            return replace(contact, acted=max(contact.acted or event.time, event.time))
+            acted = min(event.time, event.recordedtime or event.time)  # a sender's clock may run ahead
+            return replace(contact, acted=max(contact.acted or acted, acted))
+        case CaseOpened(case_id=case) | CaseReopened(case_id=case):
+            return replace(contact, cases=contact.cases | {case})
+        case CaseResolved(case_id=case) | CaseRefused(case_id=case) | CaseWithdrawn(case_id=case):
+            return replace(contact, cases=contact.cases - {case})
         case BuyerContactStored(vault_ref=vault_ref):
             return replace(contact, vault_ref=vault_ref)
         case CareProposed(care_id=care) as proposal if care not in contact.held and care not in contact.ended:
@@ -114,6 +131,10 @@ def decide(contact: Contact, cause: object, now: datetime, policy: Policy) -> It
             if held is None or held.until is not None:
                 return  # said once more: it has ended, or waits for its instant
             yield _gate(contact, held.proposal, now, policy, _counted(contact, now, policy))
+        case Event(data=OrderClosed() | OrderSigned() as fact):
+            for held in contact.held.values():
+                if _overtaken(held.proposal, fact):
+                    yield _suppressed(held.proposal, "state_changed")
         case Tick():
             counted = _counted(contact, now, policy)
             come = [held.proposal for held in contact.held.values() if held.until is not None and held.until <= now]
@@ -152,7 +173,8 @@ def _gate(contact: Contact, proposal: CareProposed, now: datetime, policy: Polic
     cap = policy.care.caps.transactional_a_day
     if _capped(proposal.kind, policy) and counted >= cap:
         return _suppressed(proposal, "cap", detail=f"{counted} of {cap} a day")
-    text = render(proposal.template, proposal.values)
+    plain = ".plain" if proposal.kind in INVITING and contact.cases else ""
+    text = render(proposal.template + plain, proposal.values)
     return CareRequested(
         **_step(proposal),
         marketing=proposal.marketing,
@@ -160,6 +182,14 @@ def _gate(contact: Contact, proposal: CareProposed, now: datetime, policy: Polic
         mode=kind.mode,
         expires_at=proposal.expires_at,
     )
+
+
+def _overtaken(proposal: CareProposed, fact: OrderClosed | OrderSigned) -> bool:
+    if proposal.order_id != fact.order_id:
+        return False
+    if isinstance(fact, OrderClosed):
+        return fact.line_ids is None
+    return proposal.kind == "shipped" and proposal.parcel_id == fact.parcel_id
 
 
 def _address(contact: Contact, channel: Channel) -> str:

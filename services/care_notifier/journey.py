@@ -10,6 +10,9 @@ proposed too, with the expiry of its fact, so that the log explains why nobody w
 | shipped 发货提醒 | order.shipped | the waybill: orders shipped together (合并发货) are told of once |
 | signed 签收提醒 | order.signed by the buyer | the waybill, or the parcel where shipping was not heard of |
 
+What a message needs to know of an order (goods, cash on delivery, virtual) is what the log has told so far: where the
+placing comes behind the payment or the parcel, the message is the plain one.
+
 A parcel signed for by a station or locker is another kind (at_station), which is not proposed yet. An ended order
 keeps its few words here that stop a second message.
 """
@@ -46,11 +49,13 @@ LISTED = 5
 class Order(Struct, frozen=True):
     """What a message may have to say of an order. parcels: parcel -> waybill.
 
-    virtual: no logistics messages. at_the_door: 货到付款, paid when it is signed. goods: empty once it has ended.
+    virtual: no logistics messages. at_the_door: 货到付款, paid when it is signed. closed: 交易关闭, nothing is said of
+    it any more. goods: empty once it has ended.
     """
 
     virtual: bool = False
     at_the_door: bool = False
+    closed: bool = False
     goods: str = ""
     region: str = ""
     origin: str = ""
@@ -94,8 +99,10 @@ def evolve(journey: Journey, event: Event[Any]) -> Journey:
             return _with(journey, order, region=region) if region else journey
         case OrderShipped(order_id=order, parcel_id=parcel, waybill=waybill):
             return _with(journey, order, parcels={**journey.order(order).parcels, parcel: waybill})
-        case OrderCompleted(order_id=order) | OrderClosed(order_id=order, line_ids=None):
+        case OrderCompleted(order_id=order):
             return _with(journey, order, goods="")
+        case OrderClosed(order_id=order, line_ids=None):
+            return _with(journey, order, goods="", closed=True)
         case CareProposed() as proposed:
             return replace(journey, said=journey.said | _words(proposed))
         case _:
@@ -106,8 +113,8 @@ def decide(journey: Journey, cause: object, now: datetime, policy: Policy) -> It
     match cause:
         case Event(data=OrderPaid(order_id=order_id)):
             order = journey.order(order_id)
-            if order.at_the_door or f"payment_thanks:{order_id}" in journey.said:
-                return  # paid at the door when it is signed: nothing left to verify; or thanked for before
+            if order.closed or order.at_the_door or f"payment_thanks:{order_id}" in journey.said:
+                return  # it is over; or paid at the door: nothing left to verify; or thanked for before
             template = "payment_thanks.virtual" if order.virtual else "payment_thanks"
             values = {
                 "商品清单": order.goods or "您的商品",
@@ -117,13 +124,14 @@ def decide(journey: Journey, cause: object, now: datetime, policy: Policy) -> It
             yield from _proposal(cause, "payment_thanks", now, policy, template, values, order_id)
         case Event(data=OrderShipped() as shipped):
             told = {f"shipped:{shipped.waybill}", f"signed:{shipped.order_id}/{shipped.parcel_id}"} & journey.said
-            if journey.order(shipped.order_id).virtual or told:
-                return  # no logistics messages; told of, perhaps for another order in it; or signed for already
+            order = journey.order(shipped.order_id)
+            if order.closed or order.virtual or told:
+                return  # it is over; no logistics messages; told of, perhaps for another order in it; or signed for
             values = {
                 "订单号": orders_named((shipped.order_id, *shipped.together_with)),
                 "快递公司": shipped.carrier,
                 "运单号": shipped.waybill,
-                "预计天数": str(transit_days(journey.order(shipped.order_id), policy)),
+                "预计天数": str(transit_days(order, policy)),
             }
             yield from _proposal(
                 cause, "shipped", now, policy, "shipped", values, shipped.order_id, shipped.parcel_id, shipped.waybill
@@ -131,8 +139,8 @@ def decide(journey: Journey, cause: object, now: datetime, policy: Policy) -> It
         case Event(data=OrderSigned(order_id=order_id, parcel_id=parcel, by="self" | "other")):
             order = journey.order(order_id)
             waybill = order.parcels.get(parcel, "")
-            if order.virtual or {f"signed:{waybill}", f"signed:{order_id}/{parcel}"} & journey.said:
-                return  # no logistics messages; or this parcel was told of
+            if order.closed or order.virtual or {f"signed:{waybill}", f"signed:{order_id}/{parcel}"} & journey.said:
+                return  # it is over; no logistics messages; or this parcel was told of
             yield from _proposal(cause, "signed", now, policy, "signed", {}, order_id, parcel, waybill or parcel)
         case _:
             return

@@ -20,12 +20,14 @@ from services.kernel.policy import Policy
 
 VERSION = 1
 
+PAUSES = 50
+"""How many of a kind are remembered: more than can lie between a request and its expiry."""
 EVERYTHING = ""
 """The key of a pause of all kinds."""
 
 
 class Pause(Struct, frozen=True):
-    """The last pause of a kind, or of everything; until: absent while it lasts."""
+    """A pause of a kind, or of everything; until: absent while it lasts."""
 
     since: datetime
     until: datetime | None = None
@@ -36,21 +38,22 @@ class Pause(Struct, frozen=True):
 
 
 class Sending(Struct, frozen=True):
-    """live_since: absent in shadow mode. pauses: kind, or EVERYTHING, -> its last pause."""
+    """live_since: absent in shadow mode. pauses: kind, or EVERYTHING, -> its last PAUSES, the latest at the end."""
 
     live_since: datetime | None = None
-    pauses: dict[str, Pause] = {}
+    pauses: dict[str, tuple[Pause, ...]] = {}
+
+    def of(self, kind: str) -> tuple[Pause, ...]:
+        return self.pauses.get(kind, ())
 
     def is_paused(self, kind: str) -> bool:
-        pause = self.pauses.get(kind)
-        return pause is not None and pause.until is None
+        return any(pause.until is None for pause in self.of(kind))
 
     def holds_back(self, kind: CareKind, recorded: datetime) -> Literal["shadow", "paused"] | None:
         """Why a request of this kind that the log recorded then is not sent; None: it may be."""
         if self.live_since is None or recorded <= self.live_since:
             return "shadow"
-        pauses = (self.pauses.get(EVERYTHING), self.pauses.get(kind))
-        return "paused" if any(pause and pause.holds(recorded) for pause in pauses) else None
+        return "paused" if any(pause.holds(recorded) for pause in self.of(EVERYTHING) + self.of(kind)) else None
 
 
 State = Sending
@@ -67,9 +70,10 @@ def evolve(sending: Sending, event: Event[Any]) -> Sending:
         case CareSwitchedLive():
             return replace(sending, live_since=event.time)
         case CarePaused(kind=kind):
-            return replace(sending, pauses={**sending.pauses, kind or EVERYTHING: Pause(event.time)})
-        case CareResumed(kind=kind) if pause := sending.pauses.get(kind or EVERYTHING):
-            return replace(sending, pauses={**sending.pauses, kind or EVERYTHING: replace(pause, until=event.time)})
+            return _with(sending, kind or EVERYTHING, (*sending.of(kind or EVERYTHING), Pause(event.time)))
+        case CareResumed(kind=kind):
+            ended = (p if p.until else replace(p, until=event.time) for p in sending.of(kind or EVERYTHING))
+            return _with(sending, kind or EVERYTHING, tuple(ended))
         case _:
             return sending
 
@@ -97,6 +101,10 @@ def decide(sending: Sending, cause: object, now: datetime, policy: Policy) -> It
 
 def due(sending: Sending, policy: Policy) -> datetime | None:
     return None
+
+
+def _with(sending: Sending, kind: str, pauses: tuple[Pause, ...]) -> Sending:
+    return replace(sending, pauses={**sending.pauses, kind: pauses[-PAUSES:]})
 
 
 def _already(message: str, message_zh: str) -> Rejected:

@@ -3,6 +3,7 @@
 The clock starts at the first unanswered buyer message and is stopped by any human reply of the shop; it goes on through
 a transfer and through a pause of the conversation. Bot replies are counted apart, once a cycle, and do not stop it. A
 care message is no reply to anything. What the shop wrote before a message does not answer it, whenever it is learnt.
+A message that is learnt only after its answer begins no cycle, and its answer is not measured.
 
 All time counts here: service hours, the ladder of warnings and `bot_first` need the calendar and the intents.
 """

@@ -127,7 +127,7 @@ class Effect(Struct, frozen=True, kw_only=True):
     name: str
     types: tuple[type[EventData], ...]
     begin: Begin
-    ack_wait_s: float = 60.0
+    ack_wait_s: float = 30.0
 
     @property
     def entity(self) -> str:

@@ -16,18 +16,20 @@ from services.replay.story import at, event, story
 AFTERSALES = default_policy().aftersales
 
 
-def posted(rating: Any, when: Any = "10:00:00", review: str = "r1", *, recorded: Any = None, **more: Any) -> Event[Any]:
-    return event(ReviewPosted(review_id=review, order_id="o1", rating=rating, **more), at=when, recorded=recorded)
+def posted(
+    rating: Any, when: Any = "10:00:00", review: str = "r1", order: str = "o1", *, recorded: Any = None, **more: Any
+) -> Event[Any]:
+    return event(ReviewPosted(review_id=review, order_id=order, rating=rating, **more), at=when, recorded=recorded)
 
 
-def opened(reason: str, learnt: Any = "10:00:00", review: str = "r1") -> CaseOpened:
+def opened(reason: str, learnt: Any = "10:00:00", review: str = "r1", order: str = "o1") -> CaseOpened:
     return CaseOpened(
-        case_id=case_id("s1", "b1", review),
+        case_id=case_id("s1", "b1", order, review),
         version=1,
         next_actor="care_desk",
         due_at=at(learnt) + timedelta(hours=AFTERSALES.step_due_hours.of("review")),
         kind="review",
-        order_id="o1",
+        order_id=order,
         reason=reason,
         opened_by="system",
         review_id=review,
@@ -55,6 +57,10 @@ def test_each_review_of_an_order_has_its_own_case() -> None:
     story(case).given(posted("bad")).when(posted("bad", review="r2")).then(opened("差评", review="r2"))
 
 
+def test_a_review_id_that_is_used_for_two_orders_is_two_cases() -> None:
+    story(case).given(posted("bad")).when(posted("bad", order="o2")).then(opened("差评", order="o2"))
+
+
 def test_a_changed_review_is_not_looked_at() -> None:
     change = event(ReviewChanged(review_id="r1", order_id="o1", rating="bad"))
     story(case).when(change).then()
@@ -75,5 +81,7 @@ def test_a_review_without_a_buyer_is_nobodys_case() -> None:
     story(case).when(event(ReviewPosted(review_id="r1", order_id="o1", rating="bad"), buyer="-")).then()
 
 
-def test_a_case_id_differs_by_shop_buyer_and_review() -> None:
-    assert len({case_id(*parts) for parts in (("s", "b", "r"), ("x", "b", "r"), ("s", "x", "r"), ("s", "b", "x"))}) == 4
+def test_a_case_id_differs_by_shop_buyer_order_and_review() -> None:
+    one = ("s", "b", "o", "r")
+    others = [tuple("x" if place == number else part for place, part in enumerate(one)) for number in range(4)]
+    assert len({case_id(*parts) for parts in (one, *others)}) == 5

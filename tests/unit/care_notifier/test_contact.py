@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from schemas.buyer import BuyerContactStored, ContactDigests
 from schemas.care import CareChannel, CareDeferred, CareProposed, CareRequested, CareSuppressed
+from schemas.case import CaseOpened, CaseResolved
 from schemas.chat import MessageReceived
 from schemas.envelope import Event
 from services.care_notifier import contact
@@ -15,7 +16,7 @@ from services.care_notifier.contact import PLATFORM_CHAT
 from services.care_notifier.texts import render
 from services.kernel.policy import default_policy, load
 from services.replay.story import DAY, Story, at, event, story
-from tests.unit.care_notifier.facts import paid, placed, proposal, seconds
+from tests.unit.care_notifier.facts import closed, paid, placed, proposal, seconds, signed
 
 CARE = default_policy().care
 TEXT = render("signed", {})
@@ -128,6 +129,30 @@ def test_after_midnight_they_end_on_the_same_day() -> None:
 def test_the_quiet_hours_end_at_their_end_and_begin_at_their_start(when: str) -> None:
     one = tomorrow(proposal())
     story(contact).when(said(one, f"{when}+08:00")).then(requested(one))
+
+
+@pytest.mark.parametrize("fact", [closed("23:00:00+08:00"), signed("23:00:00+08:00")])
+def test_what_waits_is_not_said_once_its_order_is_closed_or_its_parcel_signed_for(fact: Event[Any]) -> None:
+    one = tomorrow(proposal(kind="shipped", parcel_id="p1", template="signed"))
+    told = story(contact).given(said(one, "22:30:00+08:00")).when(fact)
+    told.then(suppressed(one, "state_changed", parcel_id="p1")).when_it_is(MORNING).then()
+
+
+def test_what_waits_of_another_order_or_kind_is_not_overtaken() -> None:
+    other, receipt = tomorrow(proposal("c1", order_id="o2")), tomorrow(proposal("c2", parcel_id="p1"))
+    told = story(contact).given(said(other, "22:30:00+08:00"), said(receipt, "22:31:00+08:00"))
+    told.when(closed("23:00:00+08:00", "o3"), signed("23:01:00+08:00")).then()
+
+
+def test_no_review_is_invited_to_while_a_case_is_open() -> None:
+    opened = CaseOpened(case_id="k1", kind="review", order_id="o1", reason="差评", opened_by="system")
+    plain = replace(CHAT, text=render("signed.plain", {}))
+    one, two = proposal("c1"), proposal("c2")
+    told = story(contact).given(event(opened, at="09:00:00")).when(said(one, "10:00:00")).then(requested(one, plain))
+    ended = CaseResolved(case_id="k1", reason="补发", by="a1")
+    told.when(event(ended, at="11:00:00"), said(two, "11:30:00")).then(requested(two))
+    assert "感受" in TEXT
+    assert "感受" not in plain.text
 
 
 def test_a_message_that_expires_while_it_is_held_is_not_said_in_the_morning() -> None:

@@ -54,6 +54,11 @@ def test_the_expiry_counts_from_the_fact_and_what_is_learnt_late_is_proposed_all
     assert only(told).not_before == at("20:00:00")
 
 
+def test_of_a_closed_order_nothing_is_said_any_more() -> None:
+    told = story(journey).given(placed("10:00:00"), closed("10:05:00"))
+    told.when(paid("10:06:00"), shipped("10:07:00"), signed("10:08:00")).then()
+
+
 def test_an_order_is_thanked_for_once_whatever_is_said_again() -> None:
     story(journey).given(placed("10:00:00"), paid("10:05:00")).when(paid("10:06:00"), placed("10:07:00")).then()
 

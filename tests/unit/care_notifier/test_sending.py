@@ -60,6 +60,13 @@ def test_while_it_is_paused_nothing_is_sent_and_afterwards_not_what_came_due_mea
     assert state(told).holds_back("signed", at("09:30:00")) is None
 
 
+def test_what_came_due_in_an_earlier_pause_is_not_sent_after_a_later_one() -> None:
+    told = story(sending).given(live("09:00:00"))
+    told.when(pause("10:00:00"), resume("11:00:00"), pause("12:00:00"), resume("12:05:00"))
+    assert state(told).holds_back("signed", at("10:30:00")) == "paused"
+    assert state(told).holds_back("signed", at("11:30:00")) is None
+
+
 def test_one_kind_is_paused_alone() -> None:
     told = story(sending).given(live("09:00:00")).when(pause("10:00:00", "signed"))
     told.then(CarePaused(shop="s1", kind="signed", reason="stock-taking"))
