@@ -29,7 +29,15 @@ from pathlib import Path
 from types import FrameType
 
 from services.cli import external, leftovers, roles
-from services.cli.processes import HOST, Server, ServerError, free_port, port_is_free
+from services.cli.processes import (
+    HOST,
+    LEAST_FREE_BYTES,
+    LOW_FREE_BYTES,
+    Server,
+    ServerError,
+    free_port,
+    port_is_free,
+)
 from services.cli.reach import Unreachable
 from services.cli.registry import NAMES
 from services.cli.servers import NatsServer, PostgresServer, migrate
@@ -42,8 +50,6 @@ DATABASE = "carebus"
 READY_LIMIT_S = 60.0
 RECOVERY_LIMIT_S = 600.0
 """PostgreSQL may have much to recover after a crash."""
-LEAST_FREE_BYTES, LOW_FREE_BYTES = 256 * 1024**2, 1024**3
-"""Free disk below which nothing is started, and below which a line is said: JetStream and PostgreSQL stop at 0."""
 STORE_BYTES = 96 * 1024**3
 """What the streams of a local NATS may reserve together; more where their settings ask for more."""
 
@@ -144,7 +150,8 @@ class LocalStack:
         self.settings = read_settings(client)
         self._start_services(client)
         places = {name: Place(url=service.url, log=str(service.log)) for name, service in self.services.items()}
-        write_stack(self.directory, Stack(variables=clear_of_secrets(client), services=places))
+        found = Stack(variables=clear_of_secrets(client), services=places, nats_monitoring=self._nats_monitoring)
+        write_stack(self.directory, found)
         self._supervisor = Supervisor([*self.servers, *self.services.values()], self._say, self._record)
         self._supervisor.start()
 
@@ -161,6 +168,10 @@ class LocalStack:
     def is_external(self) -> tuple[bool, bool]:
         """Whether NATS, and whether PostgreSQL, is somebody else's."""
         return "CAREBUS_NATS_URL" in self._variables, "CAREBUS_POSTGRES_DSN" in self._variables
+
+    @property
+    def _nats_monitoring(self) -> str:
+        return next((server.monitoring_url for server in self.servers if isinstance(server, NatsServer)), "")
 
     def _use_nats(self, given: Settings) -> dict[str, str]:
         """What leads to NATS, which is started here unless the settings name one."""
@@ -234,7 +245,11 @@ class LocalStack:
             wanted.insert(0, ("--postgres-port", "PostgreSQL", self._ports.postgres))
         if not nats_is_external:
             wanted.insert(0, ("--nats-port", "NATS", self._ports.nats))
+        owners = dict[int, str]()
         for option, name, port in wanted:
+            if port in owners:
+                raise ServerError(f"port {port} is meant for {owners[port]} and for {name}: give {option} another one")
+            owners[port] = name
             if not port_is_free(port):
                 raise ServerError(f"port {port} on {HOST}, for {name}, is in use: end what has it or give {option}")
 

@@ -14,6 +14,8 @@ HOST = "127.0.0.1"
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 20.0
 POLL_S = 0.01
+LEAST_FREE_BYTES, LOW_FREE_BYTES = 256 * 1024**2, 1024**3
+"""Free disk below which nothing is started, and below which a line is said: JetStream and PostgreSQL stop at 0."""
 # Below the range that the system takes ports of outgoing connections from (Linux: 32768 and up): while a
 # server is down no client can take its port, nor connect to itself on it.
 PORTS = range(15_000, 32_000)
@@ -120,6 +122,10 @@ class Server(ABC):
         except subprocess.TimeoutExpired:
             self.process.kill()
         self._forget_process()
+
+    def complaint(self) -> str | None:
+        """What a running server says keeps it from its work: empty when nothing does, None when it says nothing."""
+        return None
 
     def restart(self) -> None:
         self.stop()

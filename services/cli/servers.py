@@ -5,7 +5,6 @@ the same data, and PostgreSQL the same superuser password. The binaries come fro
 nothing but Python.
 """
 
-import http.client
 import os
 import secrets
 import shutil
@@ -23,6 +22,7 @@ from services.cli.binaries import (
     require_reachable,
     unprivileged_user,
 )
+from services.cli.nats_health import nats_complaint
 from services.cli.processes import HOST, START_LIMIT_S, Server, ServerError, free_port
 
 __all__ = ["HOST", "NatsServer", "PostgresServer", "ServerError", "migrate"]
@@ -94,14 +94,11 @@ jetstream {{
 
     def _ready(self) -> bool:
         """`/healthz` answers 200 when JetStream has recovered every stream and consumer."""
-        connection = http.client.HTTPConnection(HOST, self.monitoring_port, timeout=1)
-        try:
-            connection.request("GET", "/healthz")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return self.complaint() == ""
+
+    def complaint(self) -> str | None:
+        """What `/healthz` answers: after a full disk JetStream is `unavailable` until the server is started again."""
+        return nats_complaint(self.monitoring_url)
 
 
 @dataclass(kw_only=True)

@@ -1,17 +1,23 @@
 """Starts again what dies: one thread looks after all processes of a stack."""
 
+import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from services.cli.processes import Server, ServerError
+from services.cli.processes import LEAST_FREE_BYTES, Server, ServerError
 
 LOOK_S = 0.05
 PAUSE_S = (0.2, 5.0)
 """First and longest pause before a process that died is started again; doubled from one to the next."""
 STEADY_S = 10.0
 """A process that lived so long had started well: its next pause is the first again."""
+HEALTH_S = 5.0
+"""From one question whether a running server can work to the next."""
+UNWELL, RECOVERING = 3, 120
+"""So many complaints in a row have a server started again; one that was not yet well since its start may recover."""
 
 
 class Supervisor:
@@ -41,14 +47,18 @@ class Supervisor:
     def _look_after(self) -> None:
         while not self._stopping.wait(LOOK_S):
             for charge in self._charges:
-                if charge.look(time.monotonic(), self._say):
+                if charge.look_safely(time.monotonic(), self._tell):
                     self._tell_started()
+
+    def _tell(self, line: str) -> None:
+        with suppress(Exception):  # whoever hears it must not end the supervision
+            self._say(line)
 
     def _tell_started(self) -> None:
         try:
             self._started()
-        except OSError as error:  # a full disk must not end the supervision
-            self._say(f"what runs could not be written down: {error}")
+        except Exception as error:  # a full disk must not end the supervision
+            self._tell(f"what runs could not be written down: {error}")
 
 
 class _Charge:
@@ -59,10 +69,30 @@ class _Charge:
         self._since = time.monotonic()
         self._pause = PAUSE_S[0]
         self._again: float | None = None
+        self._asked = self._since
+        self._complaints = 0
+        self._was_well = False
+        self._trouble = ""
+
+    def look_safely(self, now: float, say: Callable[[str], None]) -> bool:
+        """`look`; what it should raise is said, once in a row, and hinders the care of no other process."""
+        try:
+            started = self.look(now, say)
+        except Exception as error:
+            trouble = f"{self._server.name} cannot be looked after: {type(error).__name__}: {error}".partition("\n")[0]
+            if trouble != self._trouble:
+                say(trouble)
+            self._trouble = trouble
+            return False
+        self._trouble = ""
+        return started
 
     def look(self, now: float, say: Callable[[str], None]) -> bool:
         """Whether it was started at this look."""
         if self._server.running:
+            if now - self._asked >= HEALTH_S:
+                self._asked = now
+                self._ask(now, say)
             return False
         if self._again is None:
             self._plan(now, how_it_ended(self._server), say)
@@ -72,9 +102,26 @@ class _Charge:
             except ServerError as error:
                 self._plan(now, str(error), say)
                 return False
-            self._since, self._again = now, None
+            self._since, self._asked, self._again = now, now, None
+            self._complaints, self._was_well = 0, False
             return True
         return False
+
+    def _ask(self, now: float, say: Callable[[str], None]) -> None:
+        """End a server that complained often enough, to be started at the next look; on a full disk that is no use."""
+        complaint = self._server.complaint()
+        if not complaint:
+            self._was_well |= complaint == ""
+            self._complaints = 0
+            return
+        self._complaints += 1
+        if self._complaints < (UNWELL if self._was_well else RECOVERING):
+            return
+        if shutil.disk_usage(self._server.directory).free < LEAST_FREE_BYTES:
+            return
+        say(f"{self._server.name} cannot work ({complaint}); starting it again (log: {self._server.log})")
+        self._again = now
+        self._server.stop()
 
     def _plan(self, now: float, why: str, say: Callable[[str], None]) -> None:
         if self._again is None and now - self._since > STEADY_S:
@@ -90,5 +137,13 @@ def how_it_ended(server: Server) -> str:
     if status is None:
         return f"{server.name} is not running"
     if status < 0:
-        return f"{server.name} was killed by {signal.Signals(-status).name}"
+        return f"{server.name} was killed by {_signal(-status)}"
     return f"{server.name} ended with status {status}: {server.last_words}"
+
+
+def _signal(number: int) -> str:
+    """Its name; real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 from services.cli.checks.check import Check, fail, ok, warn
-from services.cli.local import LEAST_FREE_BYTES, LOW_FREE_BYTES
+from services.cli.processes import LEAST_FREE_BYTES, LOW_FREE_BYTES
 
 LEAST_PYTHON = (3, 11)
 _TOLD = ("carebus", "faststream", "nats-py", "asyncpg", "msgspec")
