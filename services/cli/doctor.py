@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from services.cli import stackfile
-from services.cli.checks import machine, nats, postgres, services
+from services.cli.checks import effects, machine, nats, postgres, services
 from services.cli.checks.check import Check, Status, fail, ok
 from services.kernel.settings import Settings, SettingsError
 
@@ -56,7 +56,13 @@ async def _servers_and_services(settings: Settings, stack: stackfile.Stack | Non
         nats.look(settings), postgres.look(settings)
     )
     try:
-        return [*nats_checks, *postgres_checks, *await services.look(settings, stack, connection, client)]
+        return [
+            *nats_checks,
+            await nats.health(settings, stack),
+            *postgres_checks,
+            *await services.look(settings, stack, connection, client),
+            *await effects.look(client),
+        ]
     finally:
         if client is not None:
             await client.close()

@@ -149,8 +149,11 @@ class LocalStack:
         client |= self._use_postgres(given)
         self.settings = read_settings(client)
         self._start_services(client)
+        told = clear_of_secrets(client)
+        for name in sorted(client.keys() - told.keys()):
+            self._say(f"{name} may hold a secret and is not written down: give it to every other command too")
         places = {name: Place(url=service.url, log=str(service.log)) for name, service in self.services.items()}
-        found = Stack(variables=clear_of_secrets(client), services=places, nats_monitoring=self._nats_monitoring)
+        found = Stack(variables=told, services=places, nats_monitoring=self._nats_monitoring)
         write_stack(self.directory, found)
         self._supervisor = Supervisor([*self.servers, *self.services.values()], self._say, self._record)
         self._supervisor.start()

@@ -1,54 +1,54 @@
-"""`carebus ...`: one line says what was wrong, and the exit status is not 0."""
+"""The door of `carebus`: how it ends where a command cannot say it, because it was not yet there or cannot write.
 
-from typing import Any
+| what happens | exit status |
+| --- | --- |
+| Ctrl-C before the command has begun, while its modules are imported | 130, without a word |
+| the reader of a pipe has seen enough | 0 or 1, without a word |
+| standard output is closed, or its disk full | 2, one line on stderr |
+"""
 
-import click
-import typer
-from typer.core import TyperGroup
+import errno
+import os
+import sys
 
-from services.cli import contract, demo, doctor, imports, live, parked, publish, run, show, tail, up, verify
-
-COMMANDS: dict[str, dict[str, tuple[Any, str]]] = {
-    "Start it": {
-        "up": (up.up, "Start NATS, PostgreSQL and all services here, until Ctrl-C."),
-        "run": (run.run, "Run one service, as a supervisor or a container does."),
-        "doctor": (doctor.doctor, "Look whether all is well, and say what mends what is not."),
-        "demo": (demo.demo, "Play a made-up day through a CareBus of its own and show it."),
-    },
-    "Work with it": {
-        "publish": (publish.publish, "Put a recorded stream of facts and commands on the bus."),
-        "import": (imports.app, "Take in an export of orders, CSV files of another system."),
-        "tail": (tail.tail, "Watch what happens, by shop, buyer or type of event."),
-        "show": (show.app, "Look up an order, a buyer's chat, or how fast agents answer."),
-        "live": (live.app, "Switch the sending of a shop's care messages on or off."),
-        "parked": (parked.app, "List, retry or give up messages that could not be handled."),
-    },
-    "Check it": {
-        "verify": (verify.verify, "Check that every stored state follows from the log."),
-        "contract": (contract.contract, "Write the JSON Schemas of all events anew, for developers."),
-    },
-}
-"""What a newcomer reads: every command in one line, in the order in which they are met."""
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 
 
-class _InOrder(TyperGroup):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for commands in COMMANDS.values() for name in commands]
+def app() -> None:
+    """Run the command of this process's arguments. Raises SystemExit."""
+    if sys.stdout is None:  # Python's answer to a closed descriptor
+        sys.exit(_said("standard output is closed; for no output: >/dev/null"))
+    try:
+        from services.cli import commands
+
+        try:
+            commands.app()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        _drop_output()
+        sys.exit(0)
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
+        _drop_output()
+        sys.exit(_said(f"the output cannot be written: {error.strerror}"))
 
 
-app = typer.Typer(
-    cls=_InOrder,
-    help="CareBus: the care desk of online shops on an event log.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-for panel, commands in COMMANDS.items():
-    for name, (found, line) in commands.items():
-        if isinstance(found, typer.Typer):
-            app.add_typer(found, name=name, short_help=line, rich_help_panel=panel)
-        else:
-            app.command(name=name, short_help=line, rich_help_panel=panel)(found)
+def _said(line: str) -> int:
+    if sys.stderr is not None:
+        sys.stderr.write(f"{line}\n")
+    return 2
+
+
+def _drop_output() -> None:
+    """What is still in the buffer is not to fail once more when Python ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 if __name__ == "__main__":

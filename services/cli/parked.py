@@ -22,7 +22,8 @@ Target = Annotated[str, typer.Argument(metavar="SERVICE", help="trade_ingest or 
 Row = Annotated[int, typer.Argument(metavar="ID", help="The id that `list` shows.", min=1, max=2**63 - 1)]
 Reason = Annotated[str, typer.Option("--reason", help="Only those whose reason begins so.")]
 Shop = Annotated[str, typer.Option("--shop", help="Only those of this shop.")]
-Work = Callable[[asyncpg.Connection], Awaitable[None]]
+Work = Callable[[asyncpg.Connection], Awaitable[list[str]]]
+"""What is done at the database; the lines to print when its connection is closed."""
 
 MAX_PAYLOAD = 20_000
 """Characters of a payload that `show` prints; `--json` has all of it."""
@@ -56,12 +57,11 @@ def list_(
 ) -> None:
     """List parked messages, the oldest first (1,000 at most); never their contents."""
 
-    async def told(connection: asyncpg.Connection) -> None:
+    async def told(connection: asyncpg.Connection) -> list[str]:
         rows = await connection.fetch(_LIST, waiting, reason, shop)
-        for row in rows:
-            typer.echo(msgspec.json.encode(dict(row)).decode() if as_json else _line(row))
         if not rows and not as_json:
-            typer.echo("nothing is parked")
+            return ["nothing is parked"]
+        return [msgspec.json.encode(dict(row)).decode() if as_json else _line(row) for row in rows]
 
     _run(service, told)
 
@@ -74,11 +74,11 @@ def show(
 ) -> None:
     """Show all there is of a parked message, its contents too (they may be personal data)."""
 
-    async def told(connection: asyncpg.Connection) -> None:
+    async def told(connection: asyncpg.Connection) -> list[str]:
         found = await connection.fetchrow(_SHOW, row)
         if found is None:
             raise _unknown(row, service)
-        typer.echo(msgspec.json.encode(_whole(found)).decode() if as_json else _page(found))
+        return [msgspec.json.encode(_whole(found)).decode() if as_json else _page(found)]
 
     _run(service, told)
 
@@ -97,13 +97,13 @@ def retry(
     if (reason or shop) and not every:
         raise failure("--reason and --shop choose among --all")
 
-    async def asked(connection: asyncpg.Connection) -> None:
+    async def asked(connection: asyncpg.Connection) -> list[str]:
         rows = [r["id"] for r in await connection.fetch(_FAILED, reason, shop)] if row is None else [row]
         done = [one for one in rows if await ask_retry(connection, one)]
         if row is not None and not done:
             raise failure(f"{row} is no failed message of {service}; see `carebus parked list {service}`")
         what = f"{row}" if row is not None else f"{len(done)} messages"
-        typer.echo(f"{what} will be played again by the running service; `list` shows what failed once more")
+        return [f"{what} will be played again by the running service; `list` shows what failed once more"]
 
     _run(service, asked)
 
@@ -121,7 +121,7 @@ def discard_(
     if not reason.strip():
         raise failure("--reason: say why it is given up")
 
-    async def given_up(connection: asyncpg.Connection) -> None:
+    async def given_up(connection: asyncpg.Connection) -> list[str]:
         async with connection.transaction():
             found = await connection.fetchrow(_SHOW, row)
             status = await discard(connection, row)
@@ -132,8 +132,7 @@ def discard_(
         then = "nobody waited behind it"
         if status == "failed":
             then = f"the running service goes on with its lane, {found['behind']} messages waited behind it"
-        typer.echo(f"discarded {_line(found)}")
-        typer.echo(f"reason: {printable(reason)}; {then}")
+        return [f"discarded {_line(found)}", f"reason: {printable(reason)}; {then}"]
 
     _run(service, given_up)
 
@@ -152,15 +151,16 @@ def _unknown(row: int, service: str) -> typer.Exit:
 def _run(name: str, work: Work) -> None:
     service, where = service_named(name), target.settings()
 
-    async def worked() -> None:
+    async def worked() -> list[str]:
         try:
             async with database(where, service.name) as connection:
-                await work(connection)
+                return await work(connection)
         except (asyncpg.PostgresError, *TRANSIENT) as error:
             said = str(error).partition("\n")[0]
             raise failure(f"{service.name} ({safe_url(where.postgres_dsn)}): {type(error).__name__}: {said}") from None
 
-    asyncio.run(worked())
+    for line in asyncio.run(worked()):
+        typer.echo(line)
 
 
 def _line(row: Any) -> str:

@@ -4,6 +4,7 @@ Read with JetStream consumers, never with a core subscription: that would also s
 """
 
 import asyncio
+import select
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -70,9 +71,6 @@ def tail(
         asyncio.run(_run(tailing, where, None if from_start else last, follow=follow))
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        sys.stdout = None
-        raise typer.Exit(0) from None
     except bus.BusError as error:
         hint = "; the services make it when they start: carebus up" if error.code == _NO_STREAM else ""
         raise failure(f"{error}{hint}") from None
@@ -87,7 +85,17 @@ async def _run(tailing: "Tail", where: Settings, last: int | None, *, follow: bo
             try:
                 await tailing.live(client)
             except (ReaderLost, bus.BusError, NatsError, OSError):
+                _require_reader()  # what fails may be the output
                 await asyncio.sleep(_RETRY_S)
+
+
+def _require_reader() -> None:
+    """Raises BrokenPipeError where nobody reads the output any more, and OSError where it cannot be written."""
+    sys.stdout.flush()
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    if any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
+        raise BrokenPipeError
 
 
 class Tail:
@@ -125,7 +133,7 @@ class Tail:
                 self.position = message.seq
                 if self._wanted.takes(message):
                     self._show(message)
-            sys.stdout.flush()
+            _require_reader()
             if not messages:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(wake.wait(), _LOOK_S)

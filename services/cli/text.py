@@ -15,7 +15,7 @@ def local(time: datetime, form: str = FULL, zone: tzinfo = SHANGHAI) -> str:
     """`2026-11-24 16:00:00`."""
     try:
         return f"{time.astimezone(zone):{form}}"
-    except OverflowError:  # the ends of the calendar
+    except (OverflowError, ValueError):  # the ends of the calendar; asyncpg reads its first instant without a zone
         return time.isoformat()
 
 

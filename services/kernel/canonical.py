@@ -8,7 +8,6 @@ the subject), `actor`, `correlationid` and `dataschema` (then its version is hon
 
 import codecs
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -18,11 +17,8 @@ from schemas.catalogue import EVENTS
 from schemas.codec import dataschema, decode_data
 from schemas.strict import DecodeError, decode_struct, decode_typed
 from schemas.types import BuyerId, Id, Short, Time
-from services.kernel.inputs import RawFact, Refused, Source
+from services.kernel.inputs import RawFact, Refused, Source, time_fault
 from services.kernel.process import Fact
-
-AHEAD = timedelta(hours=1)
-"""A fact further ahead of its reception than this has a wrong clock or a wrong time zone."""
 
 MAX_FACTS = 1_000
 """The most facts in one message."""
@@ -84,8 +80,8 @@ def _fact(raw: RawFact, payload: Raw | bytes, types: Mapping[str, type[Any]]) ->
     struct = types.get(said.type)
     if struct is None:
         raise DecodeError(f"type: not one that in.canonical.<shop>.{raw.kind} takes", "type")
-    if said.time > raw.recorded + AHEAD:
-        raise DecodeError("time: lies ahead of now; is its time zone right?", "time")
+    if fault := time_fault(said.time, raw.recorded):
+        raise DecodeError(f"time: {fault}", "time")
     try:
         data = _data(said, struct)
     except DecodeError as error:

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -10,11 +10,17 @@ from msgspec.structs import replace
 
 from schemas.codec import DecodeError, UnknownType, decode
 from schemas.policy import PolicyChanged
-from schemas.subjects import NO_BUYER, InboxSubject, SubjectError, parse_event, parse_inbox, stored_partition
+from schemas.subjects import NO_BUYER, InboxSubject, SubjectError, parse_event, parse_inbox, stored_partition, untoken
 from services.kernel import bus
 from services.kernel.policy import PolicyError, from_event
 from services.kernel.process import Fact, Input
 from services.kernel.reader import Message
+
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""A time before this (1970-01-01, 0001-01-01) is a null in the disguise of a time (feeds.md, trap 3)."""
+
+AHEAD = timedelta(hours=1)
+"""A time further ahead of its reception than this has a wrong clock or a wrong time zone."""
 
 WHOLE = -1
 """The `part` of an INBOX message that did not translate at all."""
@@ -44,6 +50,9 @@ class Refused(Struct, frozen=True):
 
 Source = Callable[[RawFact], Iterable[Fact[Any] | Refused]]
 """A pure function from one raw message to the facts in it (feeds.md)."""
+
+MAX_ID = 200
+"""The longest id (schemas.types.Id)."""
 
 ANY = "*"
 """Among a service's sources: the one for every source that is not named there."""
@@ -77,6 +86,13 @@ def decode_message(message: Message, sources: Mapping[str, Source]) -> list[Item
     return _facts(message, sources)
 
 
+def time_fault(time: datetime, received: datetime) -> str:
+    """Why a fact cannot have happened then; empty: it can. What every source holds its times to."""
+    if time < EARLIEST:
+        return f"a time before {EARLIEST.year}; is it a null?"
+    return "a time that lies ahead; is the time zone right?" if time > received + AHEAD else ""
+
+
 def failure_of(error: BaseException) -> tuple[str, str]:
     """(reason, traceback) of what a process, a source or the codec raised."""
     return f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
@@ -108,8 +124,10 @@ def _facts(message: Message, sources: Mapping[str, Source]) -> list[Item]:
     partition = stored_partition(message.subject)
     try:
         place = parse_inbox(message.subject)
-    except SubjectError as error:
-        return [Item(message=message, partition=partition, reason=f"subject: {error}", aside=True)]
+    except SubjectError:
+        return _misspelt(message, sources)
+    if not (_is_id(place.source) and _is_id(place.shop)):
+        return _misspelt(message, sources)
     translate = sources.get(place.source) or sources.get(ANY)
     if translate is None:
         return []
@@ -133,6 +151,42 @@ def _facts(message: Message, sources: Mapping[str, Source]) -> list[Item]:
         else _fact(message, partition, place, number, fact)
         for number, fact in enumerate(translated)
     ]
+
+
+def _misspelt(message: Message, sources: Mapping[str, Source]) -> list[Item]:
+    """A message whose subject is not of the grammar: refused by the one service whose source and kind it names.
+
+    A token that spells no id of the contract (`schemas.types.Id`) stands for itself, so its sender (`in.canonical.店铺.trade`) is told under
+    the name that was meant. A source says nothing to a kind that is another service's; asked with no payload, it
+    refuses one of its own.
+    """
+    partition = stored_partition(message.subject)
+    tokens = message.subject.split(".")[2:]
+    if len(tokens) != 3:
+        return [Item(message=message, partition=partition, reason="subject: not in.<source>.<shop>.<kind>", aside=True)]
+    place = InboxSubject(partition, *map(_meant, tokens))
+    translate = sources.get(place.source) or sources.get(ANY)
+    if translate is None:
+        return []
+    try:
+        own = bool(list(translate(RawFact(place.source, place.shop, place.kind, b"", message.seq, message.recorded))))
+    except Exception:
+        own = True
+    reason = "subject: a token that is no id as schemas/subjects.py writes it; other letters go as = + base64url"
+    return [_aside(message, partition, place, WHOLE, reason, "", "subject")] if own else []
+
+
+def _meant(text: str) -> str:
+    try:
+        found = untoken(text)
+    except SubjectError:
+        return text[:MAX_ID]
+    return found if _is_id(found) else text[:MAX_ID]
+
+
+def _is_id(text: str) -> bool:
+    """Of a length that an id may have, and without NUL, which PostgreSQL cannot keep."""
+    return 0 < len(text) <= MAX_ID and "\0" not in text
 
 
 def _fact(message: Message, partition: int, place: InboxSubject, number: int, fact: Fact[Any]) -> Item:

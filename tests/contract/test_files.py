@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from schemas.catalogue import EVENTS
 from schemas.codec import decode, encode
 from schemas.generate import files
-from services.cli.main import app
+from services.cli.commands import app
 
 ROOT = files.CONTRACT
 GOLDEN = sorted((ROOT / "golden").glob("*.json"))

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from schemas.codec import encode
-from services.cli.main import COMMANDS
+from services.cli.commands import COMMANDS
 from tests.carebus import at, carebus
 from tests.databases import Database
 from tests.examples.services import REMIND, prepare

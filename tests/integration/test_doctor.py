@@ -11,8 +11,10 @@ import pytest
 from services.cli import registry, stackfile
 from services.cli.processes import HOST, free_port
 from services.kernel import bus
+from services.kernel.effects import PENDING, ensure_consumers
 from tests.carebus import carebus
 from tests.examined import MIB, Where, examined, greeting
+from tests.stack import until
 
 pytestmark = pytest.mark.integration
 
@@ -89,6 +91,16 @@ async def test_parked_messages_and_the_lanes_they_block_are_counted(where: Where
     assert "`carebus parked list aftersales`" in check.cure
 
 
+async def test_what_was_set_aside_may_be_given_up_and_nothing_waits_behind_it(
+    where: Where, tables: asyncpg.Connection
+) -> None:
+    await tables.execute(_PARKED, 1, "aside")
+    check = (await examined(where))["aftersales parked"]
+    assert (check.status, check.found) == ("warn", "1 aside; lanes blocked: 0")
+    assert "`carebus parked retry aftersales ID`" in check.cure
+    assert "`carebus parked discard aftersales ID --reason WHY`. Nothing waits behind" in check.cure
+
+
 @pytest.mark.parametrize(("age_s", "status"), [(1, "ok"), (60, "warn"), (3600, "fail")])
 async def test_what_waits_in_the_outbox_is_judged_by_its_age(
     where: Where, tables: asyncpg.Connection, age_s: int, status: str
@@ -114,6 +126,37 @@ async def test_a_service_that_lags_is_told_by_how_much(
     assert "batch_failed" in check.cure
     await tables.execute("UPDATE checkpoint SET seq = 3")
     assert (await examined(where))["aftersales lag"].found == "none"
+
+
+async def test_an_effect_that_does_not_keep_up_is_told_with_its_cure(
+    where: Where, nats_client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [service] = [service for name in registry.NAMES if (service := registry.service(name)).effects]
+    [effect] = service.effects
+    name = f"effect {service.name}-{effect.name}"
+    assert (await examined(where))[name].found == f"not begun: {service.name} makes its consumer when it starts"
+
+    await ensure_consumers(nats_client, service.name, service.effects)
+    assert (await examined(where))[name].status == "ok"
+    js = nats_client.jetstream()
+    for _ in range(PENDING + 2):
+        await js.publish(f"evt.5.s1.b1.{effect.entity}", b"{}")
+    check = (await examined(where))[name]
+    assert (check.status, check.found) == ("ok", f"{PENDING + 2} pending, 0 of at most {PENDING} under way")
+    monkeypatch.setattr("services.cli.checks.effects.MANY", PENDING)
+    check = (await examined(where))[name]
+    assert check.status == "warn"
+    assert f"`carebus run {service.name}`" in check.cure
+
+    config = (await js.consumer_info(bus.EVENTS, f"{service.name}-{effect.name}")).config
+    await nats_client.subscribe(config.deliver_subject, queue=config.deliver_group)
+
+    async def full() -> bool:
+        return (await examined(where))[name].found == f"2 pending, {PENDING} of at most {PENDING} under way"
+
+    await until(full, "as many messages are delivered as may be")
+    check = (await examined(where))[name]
+    assert (check.status, "effect_failed" in check.cure) == ("warn", True)
 
 
 async def test_a_log_that_ends_before_a_checkpoint_or_was_made_anew_is_told(

@@ -11,6 +11,7 @@ import pytest
 
 from services.cli.processes import HOST, free_port
 from services.cli.servers import NatsServer
+from services.cli.stackfile import Stack, write_stack
 from services.kernel import bus
 from services.kernel.settings import read_settings
 from tests.databases import Database
@@ -30,6 +31,27 @@ async def test_a_nats_that_is_down_hides_nothing_of_postgres(where: Where, nats_
     assert statuses(checks, "jetstream", "stream EVENTS", "aftersales lag", "aftersales log") == ["skipped"] * 4
     assert checks["aftersales lag"].found == "skipped: JetStream is not reachable"
     assert statuses(checks, "postgres", "migrations", "aftersales outbox") == ["ok"] * 3
+
+
+async def test_a_local_nats_that_can_store_nothing_fails_though_it_answers(where: Where, tmp_path: Path) -> None:
+    body = b'{"status":"unavailable","status_code":503,"error":"JetStream: no space left on device"}'
+    answer = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    async with greeting(answer) as url:
+        variables = {"CAREBUS_NATS_URL": where["CAREBUS_NATS_URL"]}
+        local = Stack(variables=variables, services={}, nats_monitoring=url.replace("nats:", "http:"))
+        write_stack(tmp_path, local)
+        check = (await examined(where))["nats health"]
+    assert (check.status, check.found) == ("fail", "unavailable JetStream: no space left on device")
+    assert check.cure == "make room on the disk, then restart nats-server (carebus up does it by itself)"
+
+
+async def test_a_local_nats_that_is_well_is_told_and_another_one_is_not_asked(
+    where: Where, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    for url, status in ((where["CAREBUS_NATS_URL"], "ok"), ("nats://127.0.0.1:1", "skipped")):
+        variables = {"CAREBUS_NATS_URL": url}
+        write_stack(tmp_path, Stack(variables=variables, services={}, nats_monitoring=nats_server.monitoring_url))
+        assert (await examined(where))["nats health"].status == status
 
 
 async def test_a_nats_that_does_not_answer_is_told_from_one_that_is_down(

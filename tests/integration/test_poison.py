@@ -283,3 +283,20 @@ async def test_a_refused_fact_does_not_hold_up_its_neighbours_and_its_sender_is_
         assert await stack.rows("SELECT 1 FROM ex_facts.blocked") == []
         told = msgspec.json.decode((await notices.next_msg(timeout=5)).data)
         assert (told["field"], told["inbox_seq"]) == ("$.fact", 1)
+
+
+async def test_a_subject_that_is_not_of_the_grammar_is_refused_under_the_shop_that_was_meant(
+    database: Database, bus_url: str
+) -> None:
+    await prepare(database.dsn)
+    async with stack_of([FACTS, ENDS], database.dsn, bus_url) as stack:
+        notices = await stack.nats.subscribe(subjects.notice("shop", "店铺"))
+        for shop in ("店铺", subjects.token("\0")):
+            await stack.nats.jetstream().publish(f"in.shop.{shop}.order", b"{}")
+        await stack.settled()
+        seen = await stack.rows("SELECT type FROM ex_ends.seen")
+        assert [row["type"] for row in seen] == ["ops.message_refused"] * 2
+        parked = await stack.rows("SELECT shop, status, payload FROM ex_facts.parked ORDER BY seq")
+        assert [tuple(row) for row in parked] == [("店铺", "aside", b"{}"), ("=AA", "aside", b"{}")]
+        told = msgspec.json.decode((await notices.next_msg(timeout=5)).data)
+        assert (told["shop"], told["field"]) == ("店铺", "subject")

@@ -1,6 +1,7 @@
 """`carebus show` as a person at the desk uses it: tables to read, JSON to pipe, one line when something is wrong."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -156,3 +157,16 @@ async def test_without_nats_it_is_one_line(database: Database) -> None:
     status, out, err = await carebus("show", "order", SHOP, "o1", **at(database.dsn, "nats://127.0.0.1:1"))
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "nats://127.0.0.1:1" in err
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York"])
+async def test_a_time_at_the_end_of_the_calendar_is_shown(stack: Stack, time: str, zone: str) -> None:
+    await log(stack, msgspec.structs.replace(happened(placed(), 0), time=datetime.fromisoformat(time)))
+    for asked in (("order", SHOP, "o1"), ("orders", SHOP, BUYER)):
+        status, out, err = await show(stack, *asked, "--zone", zone)
+        assert (status, err) == (0, "")
+        assert "placed" in out
+        status, out, err = await show(stack, *asked, "--json")
+        assert (status, err) == (0, "")
+        assert time.removesuffix("Z") in out

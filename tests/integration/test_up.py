@@ -192,6 +192,17 @@ async def test_another_command_can_have_a_stack_of_its_own_with_settings_of_its_
     assert said == []
 
 
+@pytest.mark.parametrize("option", ["--nats-port", "--postgres-port"])
+async def test_ports_of_its_own_that_overlap_are_one_line_before_anything_is_started(
+    option: str, directory: Path
+) -> None:
+    http = Ports.free().http
+    said = one_line(await carebus(*Up(directory).arguments, "--http-port", str(http), option, str(http + 1)))
+    whose = "NATS" if option == "--nats-port" else "PostgreSQL"
+    assert said == f"port {http + 1} is meant for {whose} and for {registry.NAMES[1]}: give --http-port another one\n"
+    assert not (directory / "nats").exists()
+
+
 @pytest.mark.parametrize("option", ["--nats-port", "--postgres-port", "--http-port"])
 async def test_a_busy_port_is_one_line_before_anything_is_started(option: str, busy_port: int, directory: Path) -> None:
     arguments = Up(directory).arguments

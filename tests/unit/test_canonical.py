@@ -8,8 +8,8 @@ import pytest
 
 from schemas.codec import dataschema
 from schemas.order import OrderPaid, OrderPlaced, OrderSigned
-from services.kernel.canonical import AHEAD, MAX_FACTS, canonical, contract_types
-from services.kernel.inputs import RawFact, Refused
+from services.kernel.canonical import MAX_FACTS, canonical, contract_types
+from services.kernel.inputs import AHEAD, EARLIEST, RawFact, Refused
 from services.kernel.process import Fact
 
 RECORDED = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -132,6 +132,12 @@ def test_a_time_further_ahead_of_its_reception_than_allowed_is_a_wrong_clock() -
     late, early = RECORDED + AHEAD, RECORDED + AHEAD + timedelta(microseconds=1)
     assert isinstance(told(said(time=late.isoformat()))[0], Fact)
     assert refused(said(time=early.isoformat())).field == "time"
+
+
+def test_a_time_before_1990_is_a_null_in_the_disguise_of_a_time() -> None:
+    assert isinstance(told(said(time=EARLIEST.isoformat()))[0], Fact)
+    for early in (EARLIEST - timedelta(microseconds=1)).isoformat(), "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z":
+        assert refused(said(time=early)).field == "time"
 
 
 @pytest.mark.parametrize(

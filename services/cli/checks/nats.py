@@ -1,5 +1,6 @@
 """NATS: the server, JetStream, and the two streams."""
 
+import asyncio
 from typing import Any
 
 from msgspec import Struct
@@ -7,7 +8,9 @@ from nats.aio.client import Client
 
 from services.cli.binaries import NATS_WHEEL
 from services.cli.checks.check import Check, bounded, fail, ok, skipped, warn
+from services.cli.nats_health import nats_complaint
 from services.cli.reach import ServerInfo, Unreachable, connect_nats, nats_info
+from services.cli.stackfile import Stack
 from services.kernel import bus
 from services.kernel.settings import Settings
 from services.kernel.telemetry import safe_url
@@ -50,6 +53,20 @@ async def look(settings: Settings) -> tuple[list[Check], Client | None]:
     for wanted in bus.configurations(settings):
         checks += await _stream(client, wanted)
     return checks, client
+
+
+async def health(settings: Settings, stack: Stack | None) -> Check:
+    """What the local stack's nats-server says of itself; JetStream answers requests even when it can store nothing."""
+    name = "nats health"
+    if stack is None or not stack.nats_monitoring or stack.variables.get("CAREBUS_NATS_URL") != settings.nats_url:
+        return skipped([name], "this NATS is not the local stack's; its own monitoring watches it")[0]
+    complaint = await asyncio.to_thread(nats_complaint, stack.nats_monitoring)
+    if complaint is None:
+        return skipped([name], f"{stack.nats_monitoring}/healthz gives no answer")[0]
+    if complaint:
+        cure = "make room on the disk, then restart nats-server (carebus up does it by itself)"
+        return fail(name, complaint, cure)
+    return ok(name, f"{stack.nats_monitoring}/healthz")
 
 
 def _reached(settings: Settings) -> Check:

@@ -128,11 +128,13 @@ async def _parked(name: str, postgres: asyncpg.Connection) -> Check:
     blocked = await postgres.fetchval(_BLOCKED)
     if not rows and not blocked:
         return ok(f"{name} parked", "nothing")
-    return warn(
-        f"{name} parked",
-        ", ".join(f"{count} {status}" for status, count in rows.items()) + f"; lanes blocked: {blocked}",
-        f"`carebus parked list {name}` gives reasons; mend the cause, then `carebus parked retry {name} ID`",
-    )
+    cure = f"`carebus parked list {name}` gives reasons; mend the cause, then `carebus parked retry {name} ID`"
+    if "aside" in rows:
+        cure += (
+            f", or give it up: `carebus parked discard {name} ID --reason WHY`. Nothing waits behind those set aside"
+        )
+    found = ", ".join(f"{count} {status}" for status, count in rows.items()) + f"; lanes blocked: {blocked}"
+    return warn(f"{name} parked", found, cure)
 
 
 async def _lag(name: str, postgres: asyncpg.Connection, nats: Client, ends: lag.Ends) -> Check:

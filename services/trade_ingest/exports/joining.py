@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from services.trade_ingest.exports.mapping import File, Mapping
 from services.trade_ingest.exports.record import FORMAT, JOIN, Row, Table, plain
@@ -130,5 +131,5 @@ def _columns(header: list[str], file: File, mapping: Mapping) -> dict[str, int]:
 
 def _row(file: File, number: int, cells: list[str], width: int, columns: dict[str, int]) -> Row:
     fields = {field: cells[at] for field, at in columns.items() if at < len(cells)}
-    fault = "" if len(cells) == width else f"a row of {len(cells)} cells under a header of {width}"
-    return Row(file=file.file, row=number, fields=fields | file.constants, fault=fault)
+    row = Row(file=file.file, row=number, fields=fields | file.constants)
+    return row if len(cells) == width else replace(row, fault="width", cells=len(cells), header=width)

@@ -20,9 +20,8 @@ columns = { order_id = "订单编号" }  # field (exports/record.py, TABLES) = c
 constants = { carrier = "中通" }     # field = the same for each row
 """
 
-import codecs
+import re
 from collections.abc import Mapping as Table
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -32,7 +31,8 @@ from msgspec import Meta, Struct
 
 from schemas.types import Platform, Short
 from services.trade_ingest.exports import record
-from services.trade_ingest.exports.record import TABLES, Rules
+from services.trade_ingest.exports.cells import reads_times
+from services.trade_ingest.exports.record import FILE, TABLES, Rules
 
 SHIPPED = Path(__file__).parents[1] / "mappings"
 
@@ -136,19 +136,16 @@ def _zone(mapping: Mapping) -> str:
 
 
 def _time_format(mapping: Mapping) -> str:
-    form, some = mapping.time_format, datetime(2026, 3, 2, 10, 30)
-    try:
-        read = datetime.strptime(some.strftime(form), form) if form else some
-    except ValueError:
-        read = None
-    return "" if read == some else f"time_format: {form!r} does not say day, hour and minute as strptime reads them"
+    if reads_times(mapping.time_format):
+        return ""
+    return f"time_format: {mapping.time_format!r} does not say day, hour and minute, each once, as strptime reads them"
 
 
 def _encoding(mapping: Mapping) -> str:
     try:
-        codecs.lookup(mapping.encoding)
-    except LookupError:
-        return f"encoding: {mapping.encoding!r} is not known; utf-8-sig and gb18030 are"
+        "1".encode(mapping.encoding)  # refuses what is no encoding of text (hex, zlib) as well
+    except (LookupError, ValueError):
+        return f"encoding: {mapping.encoding!r} is not known as one of text; utf-8-sig and gb18030 are"
     return ""
 
 
@@ -168,6 +165,8 @@ def _statuses(mapping: Mapping) -> str:
 
 def _fields(mapping: Mapping, table: record.Table) -> str:
     file, known = mapping.tables[table], TABLES[table]
+    if not re.search(FILE, file.file):
+        return f"[{table}] file: {file.file!r} is no plain file name: letters, digits and ._- () only, 100 at most"
     given: dict[str, Any] = {**file.columns, **file.constants}
     for field in given:
         if field not in known.all:

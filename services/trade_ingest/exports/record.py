@@ -13,14 +13,17 @@ without `orders`, to be refused and kept.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from schemas.types import Platform, Short, Whole
+from schemas.types import Count, Platform, Short, Whole
 
 FORMAT = "orders/1"
+
+FILE = r"^[\w.\- ()（）]{1,100}\Z"
+"""A plain file name: it is told where a row is refused, so it has no room for more."""
 
 Table = Literal["orders", "buyers", "lines", "payments", "reviews"]
 
@@ -44,16 +47,26 @@ class Rules(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A row of a file, field -> cell. row: as a spreadsheet counts, the header is row 1. fault: it is damaged."""
+    """A row of a file, field -> cell. row: as a spreadsheet counts, the header is row 1.
 
-    file: Short
+    fault: it is damaged; `width`: it has this many `cells` under a `header` of that many.
+    """
+
+    file: Annotated[str, Meta(pattern=FILE)]
     row: Whole
     fields: dict[Short, str]
-    fault: Short = ""
+    fault: Literal["", "width"] = ""
+    cells: Count = 0
+    header: Count = 0
 
     @property
     def place(self) -> str:
         return f"{self.file} row {self.row}"
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with the row as a whole; empty: nothing."""
+        return f"a row of {self.cells} cells under a header of {self.header}" if self.fault else ""
 
 
 class OrderRecord(Struct, frozen=True, kw_only=True):

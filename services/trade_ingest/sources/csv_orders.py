@@ -31,7 +31,7 @@ from schemas.strict import DecodeError, decode_typed
 from schemas.types import MAX_ITEMS, BuyerId, Fen, Short, Text
 from services.kernel.inputs import RawFact, Refused
 from services.kernel.process import Fact
-from services.trade_ingest.exports.cells import Cells, Fault, Unreadable, each
+from services.trade_ingest.exports.cells import Cells, Fault, Unreadable, each, reads_times
 from services.trade_ingest.exports.record import OrderRecord, Row
 
 T = TypeVar("T")
@@ -74,6 +74,9 @@ def _orders(raw: RawFact) -> Iterator[Fact[Any] | Refused]:
         return
     except (LookupError, ValueError, OSError):
         yield Refused("orders record: a time zone that is not known", "rules.time_zone")
+        return
+    if not reads_times(record.rules.time_format):
+        yield Refused("orders record: a time format that does not say day, hour and minute", "rules.time_format")
         return
 
     def cells(rows: Sequence[Row]) -> Sequence[Cells]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from schemas.order import OrderClosed, OrderCompleted, OrderLine, OrderPaid, OrderPlaced, OrderShipped, OrderSigned
 from schemas.review import ReviewPosted
 from services.kernel.inputs import Refused
+from services.trade_ingest.exports.cells import reads_times
 from services.trade_ingest.sources.csv_orders import rating
 from tests.unit.trade_ingest.rows import ORDER_ID, data_of, line, order, payment, record, review, row, told, types
 
@@ -259,9 +260,40 @@ def test_a_second_row_of_an_order_is_refused_if_it_says_otherwise() -> None:
 
 
 def test_a_damaged_row_is_refused_as_a_whole() -> None:
-    facts, (refused,) = told(record(reviews=[review() | {"fault": "a row of 3 cells under a header of 7"}]))
+    facts, (refused,) = told(record(reviews=[review() | {"fault": "width", "cells": 3, "header": 7}]))
     assert types(facts) == LIFE[:-1]
     assert (refused.place, refused.field) == ("order_reviews.csv row 51", "")
+    assert refused.reason.startswith("row: a row of 3 cells under a header of 7;")
+
+
+def test_a_refusal_quotes_nothing_that_the_sender_may_write_freely() -> None:
+    assert refusal(record(reviews=[review() | {"fault": SECRET}])).field.endswith("fault")
+    form = f"{SECRET} %Y-%m-%d %H:%M"
+    sent = [
+        record(reviews=[review() | {"fault": SECRET}]),
+        record(reviews=[review() | {"file": f"{SECRET}/a\nb"}]),
+        record(order(placed="?"), rules={"time_format": form}),
+        record(rules={"time_format": f"{form} %d"}),
+    ]
+    for payload in sent:
+        _, refusals = told(payload)
+        assert refusals
+        assert SECRET not in " ".join(f"{one.reason} {one.place} {one.field}" for one in refusals)
+
+
+@pytest.mark.parametrize("file", ["订单导出 (2)_2026-03.csv", "订单（1）.csv", "f" * 100])
+def test_a_plain_file_name_is_a_place(file: str) -> None:
+    assert told(record(reviews=[review(score="x") | {"file": file}]))[1][0].place == f"{file} row 51"
+
+
+@pytest.mark.parametrize("file", ["", "a/b.csv", "a.csv\n", "tel: 1.csv", "f" * 101])
+def test_any_other_file_name_is_refused(file: str) -> None:
+    assert refusal(record(reviews=[review() | {"file": file}])).field.endswith("file")
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M", "%d.%m.%y %H.%M.%S", "%Y-%m-%dT%H:%M:%S%z", ""])
+def test_a_time_format_with_day_hour_and_minute_is_taken(form: str) -> None:
+    assert reads_times(form)
 
 
 @pytest.mark.parametrize(
@@ -273,6 +305,8 @@ def test_a_damaged_row_is_refused_as_a_whole() -> None:
         (record(rules={"platform": SECRET}), "rules.platform"),
         (record(rules={"time_zone": SECRET}), "rules.time_zone"),
         (record(rules={"time_zone": "../x"}), "rules.time_zone"),
+        (record(rules={"time_format": "%Y-%m-%d %d %H:%M"}), "rules.time_format"),
+        (record(rules={"time_format": "%Y %"}), "rules.time_format"),
         (record(rules={"money": "dollar"}), "rules.money"),
         ({"format": "orders/1"}, "rules"),
         (record(lines=[{"file": "f.csv", "row": 2}]), "lines[].fields"),

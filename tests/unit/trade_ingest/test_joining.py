@@ -107,7 +107,7 @@ def test_a_buyer_without_an_order_states_nothing_and_is_counted(tmp_path: Path) 
 
 def test_a_row_of_another_width_than_its_header_is_marked(tmp_path: Path) -> None:
     export = read_export(files(tmp_path, reviews=REVIEWS + "v2,o1,4\n"), mapping())
-    assert records(export)[0].reviews[1].fault == "a row of 3 cells under a header of 5"
+    assert records(export)[0].reviews[1].damage == "a row of 3 cells under a header of 5"
 
 
 @pytest.mark.parametrize(
