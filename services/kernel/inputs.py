@@ -156,9 +156,9 @@ def _facts(message: Message, sources: Mapping[str, Source]) -> list[Item]:
 def _misspelt(message: Message, sources: Mapping[str, Source]) -> list[Item]:
     """A message whose subject is not of the grammar: refused by the one service whose source and kind it names.
 
-    A token that spells no id of the contract (`schemas.types.Id`) stands for itself, so its sender (`in.canonical.店铺.trade`) is told under
-    the name that was meant. A source says nothing to a kind that is another service's; asked with no payload, it
-    refuses one of its own.
+    A token that spells no id of the contract (`schemas.types.Id`) stands for itself, so its sender
+    (`in.canonical.店铺.trade`) is told under the name that was meant. A source says nothing to a kind that is another
+    service's; asked with no payload, it refuses one of its own.
     """
     partition = stored_partition(message.subject)
     tokens = message.subject.split(".")[2:]
