@@ -37,6 +37,7 @@ from schemas.envelope import Event
 from schemas.order import OrderClosed, OrderPaid, OrderPlaced, OrderSigned
 from schemas.subjects import NO_BUYER
 from schemas.types import Channel
+from services.care_notifier.steps import step_of
 from services.care_notifier.texts import render
 from services.kernel.policy import Policy
 from services.kernel.policy.units import Window, instant
@@ -158,7 +159,7 @@ def _gate(contact: Contact, proposal: CareProposed, now: datetime, policy: Polic
     if proposal.marketing:
         return _suppressed(proposal, "consent", detail="no consent is known")
     if now < proposal.not_before:
-        return CareDeferred(**_step(proposal), until=proposal.not_before, reason="not_before")
+        return CareDeferred(**step_of(proposal), until=proposal.not_before, reason="not_before")
     kind = policy.care.kinds.of(proposal.kind)
     ways: list[tuple[Channel, str]] = [
         (channel, address) for channel in kind.channels if (address := _address(contact, channel))
@@ -169,14 +170,14 @@ def _gate(contact: Contact, proposal: CareProposed, now: datetime, policy: Polic
     if quiet_until is not None:
         ways = [way for way in ways if way[0] == "platform" and _acted_lately(contact, now, policy)]
     if not ways and quiet_until is not None:
-        return CareDeferred(**_step(proposal), until=quiet_until, reason="quiet_hours")
+        return CareDeferred(**step_of(proposal), until=quiet_until, reason="quiet_hours")
     cap = policy.care.caps.transactional_a_day
     if _capped(proposal.kind, policy) and counted >= cap:
         return _suppressed(proposal, "cap", detail=f"{counted} of {cap} a day")
     plain = ".plain" if proposal.kind in INVITING and contact.cases else ""
     text = render(proposal.template + plain, proposal.values)
     return CareRequested(
-        **_step(proposal),
+        **step_of(proposal),
         marketing=proposal.marketing,
         channels=tuple(CareChannel(channel=channel, address_ref=address, text=text) for channel, address in ways),
         mode=kind.mode,
@@ -223,18 +224,7 @@ def _capped(kind: CareKind, policy: Policy) -> bool:
 
 
 def _suppressed(proposal: CareProposed, reason: Any, detail: str = "") -> CareSuppressed:
-    return CareSuppressed(**_step(proposal), reason=reason, marketing=proposal.marketing, detail=detail)
-
-
-def _step(proposal: CareProposed) -> dict[str, Any]:
-    """What every event of one care message says."""
-    return {
-        "care_id": proposal.care_id,
-        "kind": proposal.kind,
-        "order_id": proposal.order_id,
-        "parcel_id": proposal.parcel_id,
-        "step": proposal.step,
-    }
+    return CareSuppressed(**step_of(proposal), reason=reason, marketing=proposal.marketing, detail=detail)
 
 
 def _ended(contact: Contact, care: str) -> Contact:

@@ -23,6 +23,7 @@ from schemas.subjects import NO_BUYER
 from schemas.types import Channel
 from services.care_notifier import sending
 from services.care_notifier.channels import TRANSPORTS, Message, NotSent, Transport
+from services.care_notifier.steps import step_of
 from services.care_notifier.texts import filled
 from services.kernel.effects import Effect, Later, Means, Rest, Transaction
 from services.kernel.ids import unique
@@ -125,7 +126,7 @@ async def _begin(events: Sequence[Event[CareRequested]], means: Means) -> list[A
             elif new[care] is not event or care not in mine:
                 begun.append(Later(BUSY_S))  # the same message, delivered twice, has begun
             elif why is not None:
-                data = CareSuppressed(**_step(request), reason=why, marketing=request.marketing)
+                data = CareSuppressed(**step_of(request), reason=why, marketing=request.marketing)
                 transaction.tell(event, care, data)
                 begun.append(None)
             else:
@@ -221,7 +222,7 @@ def _message(event: Event[Any], request: CareRequested, place: int) -> Message:
 
 
 def _told(request: CareRequested, message: Message, outcome: Outcome) -> CareSent | CareFailed | CareUnknown:
-    step, channel = _step(request), message.channel
+    step, channel = step_of(request), message.channel
     match outcome.status:
         case "sent":
             digest = message.text_digest
@@ -234,14 +235,3 @@ def _told(request: CareRequested, message: Message, outcome: Outcome) -> CareSen
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> list[list[str]]:
     return [list(column) for column in zip(*rows, strict=True)]
-
-
-def _step(request: CareRequested) -> dict[str, Any]:
-    """What every event of one care message says."""
-    return {
-        "care_id": request.care_id,
-        "kind": request.kind,
-        "order_id": request.order_id,
-        "parcel_id": request.parcel_id,
-        "step": request.step,
-    }

@@ -73,5 +73,4 @@ class TakenBack(_Said, frozen=True, kw_only=True):
         return chat.MessageRecalled(**self.fields(conversation_id))
 
 
-ChatFact = BuyerWrote | ShopWrote | TakenBack
 FACTS = (BuyerWrote, ShopWrote, TakenBack)

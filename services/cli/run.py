@@ -36,7 +36,7 @@ def run(
 
 
 def _run(served: Coroutine[Any, Any, int]) -> int:
-    """On uvloop, which takes a third off what a small transaction or message costs; it is not made for Windows."""
+    """On uvloop, made for many small messages and transactions; there is none for Windows."""
     if sys.platform == "win32":
         return asyncio.run(served)
     return uvloop.run(served)

@@ -14,8 +14,9 @@ happen twice is guarded by the service's own row in PostgreSQL, never by acknowl
 | the bytes are no event this version knows | acknowledged: the loop parks or counts its own copy |
 | the replica dies | again, to any replica, when `ack_wait_s` is over |
 
-Not a FastStream subscriber: one message at a time through its layers, three of four of them of types that nobody asked
-for, and one transaction each, took a whole core at 300 messages/s and with it the latency of all other services.
+Not a FastStream subscriber: one message at a time through its layers, most of them of types that nobody asked for, and
+one transaction each, took as much of care_notifier's time as its whole loop (py-spy at 300 payments a second: 340 of
+998 samples, the loop 315).
 """
 
 import asyncio
