@@ -208,9 +208,9 @@ class Commands:
         if outcome.rejected is not None:
             return replace(outcome.rejected, command_id=command.command_id)
         key = (process.name, slot.shop, slot.buyer, slot.key)
-        await store.write_slots(connection, self._decider.processes, {key: outcome.slot})
-        rows = store.outgoing(partition, outcome.events)
-        await store.insert_outbox(connection, rows, self._relay.log_end)
+        states = store.state_rows(self._decider.processes, {key: outcome.slot})
+        out = store.outgoing(partition, outcome.events)
+        await store.write(connection, states=states, out=out, after=self._relay.log_end)
         return Accepted(command_id=command.command_id, events=tuple(event.id for event in outcome.events))
 
     def _failed(self, spec: CommandSpec, command: Command[Any] | None, error: Exception) -> None:

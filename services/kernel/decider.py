@@ -17,7 +17,7 @@ from services.kernel.metrics import Metrics
 from services.kernel.parked import Lane, Parked, kind_of, say_parked
 from services.kernel.policybook import PolicyBook
 from services.kernel.process import Process
-from services.kernel.store import Connection, Row, StoryKey
+from services.kernel.store import Connection, Move, Row, StoryKey
 from services.kernel.telemetry import Log, Logger
 from services.kernel.work import Stories, Work, is_policy, parts
 
@@ -25,6 +25,11 @@ RENEW = 50
 """Stories of an older version folded anew in one transaction; each reads its lane's history."""
 LATE = timedelta(seconds=1)
 """A tick that fires later than this by the log's clock is counted as late."""
+
+_HOLD = """
+SELECT public.hold_policies() AS mark, b.shop, b.buyer, b.key, b.behind
+FROM (SELECT) AS one LEFT JOIN blocked b ON b.partition = ANY($1::int[])
+"""
 
 
 class Decider:
@@ -54,25 +59,34 @@ class Decider:
         """Whether an input belongs to a story, changes the policy, or has failed."""
         return item.input is None or is_policy(item) or self._stories.of(item) != []
 
-    async def handle(self, connection: Connection, items: Sequence[Item]) -> list[OpsMessageRefused]:
+    async def handle(
+        self, connection: Connection, items: Sequence[Item], moves: Sequence[Move]
+    ) -> list[OpsMessageRefused]:
         """Fold and decide these inputs in their order; what was refused, to be told to its senders.
 
         Where the first is a `policy.changed` it comes into force before anything else is decided. Raises
-        store.StateNewer and what asyncpg raises.
+        store.StateNewer, store.Fenced and what asyncpg raises.
         """
-        if items and is_policy(items[0]):
+        if not items:
+            await store.write(connection, moves=moves)
+            return []
+        if is_policy(items[0]):
             await self._switch(connection, items[0])
-        await self.policies.guard(connection)
-        work = Work()
-        work.blocked = await parked.blocked_lanes(connection, {item.partition for item in items})
+        work = Work(blocked=await self._hold(connection, {item.partition for item in items}))
         stories = [self._stories.of(item) for item in items]
         await self._load(connection, work, {key for found in stories if isinstance(found, list) for key in found})
         for item, found in zip(items, stories, strict=True):
             if failed := self._stories.take(work, item, found):
                 say_parked(item, failed.reason, self._log, self._metrics)
             crash.point("mid_batch")
-        await self._write(connection, work)
+        await self._write(connection, work, moves)
         return work.notices
+
+    async def _hold(self, connection: Connection, partitions: Collection[int]) -> dict[Lane, Lane]:
+        """Hold the policies still for this transaction; the lanes that wait, each with what it waits behind."""
+        rows = await connection.fetch(_HOLD, list(partitions))
+        await self.policies.see(connection, rows[0]["mark"])
+        return parked.lanes(row for row in rows if row["shop"] is not None)
 
     async def _switch(self, connection: Connection, item: Item) -> None:
         event = item.input
@@ -116,15 +130,13 @@ class Decider:
         rows = await store.lock_old(connection, {p.name: p for p in current}, owned, after, RENEW)
         await self._refold(connection, rows)
         renewed = {key: row.slot for key, row in rows.items() if not row.fault}
-        await store.write_slots(connection, self.processes, renewed)
+        await store.write(connection, states=store.state_rows(self.processes, renewed))
         return {row.partition for row in rows.values()}, max(rows, default=None)
 
     async def redrive(self, connection: Connection, lane: Lane, decode: Decode) -> set[int]:
         """Play a lane's parked messages again, in order, up to the first that fails again."""
-        await self.policies.guard(connection)
         rows = await parked.lane_rows(connection, lane, parked.REDRIVE + 1)
-        work, done = Work(), list[int]()
-        work.blocked = await parked.blocked_lanes(connection, {row["partition"] for row in rows})
+        work, done = Work(blocked=await self._hold(connection, {row["partition"] for row in rows})), list[int]()
         failed: tuple[int, str, str] | None = None
         for row in rows[: parked.REDRIVE]:
             items = [] if row["stream"] == parked.TICK else parts(decode(parked.message_of(row)), row["part"])
@@ -193,7 +205,7 @@ class Decider:
             Log.TICK_PARKED, process=key[0], partition=failed.partition, shop=key[1], key=key[3], reason=reason
         )
 
-    async def _write(self, connection: Connection, work: Work) -> None:
-        await store.write_slots(connection, self.processes, work.slots)
-        await store.insert_outbox(connection, work.out, self._log_end())
+    async def _write(self, connection: Connection, work: Work, moves: Sequence[Move] = ()) -> None:
         await parked.park(connection, work.parked, self._code)
+        states = store.state_rows(self.processes, work.slots)
+        await store.write(connection, states=states, out=work.out, after=self._log_end(), moves=moves)

@@ -106,7 +106,8 @@ class Means:
         async with self._pool.acquire() as connection, connection.transaction():
             transaction = Transaction(connection, self)
             yield transaction
-            await store.insert_outbox(connection, transaction.told, self._relay.log_end)
+            if transaction.told:
+                await store.write(connection, out=transaction.told, after=self._relay.log_end)
         if transaction.told:
             self._relay.wake.set()
 

@@ -61,7 +61,9 @@ class Worker(Protocol):
     def processes(self) -> Collection[str]: ...
 
     def concerns(self, item: Item) -> bool: ...
-    async def handle(self, connection: store.Connection, items: Sequence[Item]) -> Sequence[OpsMessageRefused]: ...
+    async def handle(
+        self, connection: store.Connection, items: Sequence[Item], moves: Sequence[store.Move]
+    ) -> Sequence[OpsMessageRefused]: ...
     async def fire(
         self, connection: store.Connection, owned: Collection[int], until: datetime, limit: int
     ) -> set[int]: ...
@@ -243,8 +245,8 @@ class Loop:
         moved = self._passed | segment.moved
         started = monotonic()
         async with self._pool.acquire() as connection, connection.transaction():
-            notices = await self._worker.handle(connection, segment.items)
-            await store.advance(connection, self._ownership.checkpoints, moved)
+            moves = store.moves(self._ownership.checkpoints, moved)
+            notices = await self._worker.handle(connection, segment.items, moves)
             crash.point("before_commit")
             committing = monotonic()
         self._metrics.commit_seconds.observe(monotonic() - committing)
@@ -305,7 +307,7 @@ class Loop:
             until = self._clock.now()
         async with self._pool.acquire() as connection, connection.transaction():
             fired = await self._worker.fire(connection, owned, until, TICKS)
-            await store.advance(connection, self._ownership.checkpoints, self._still(fired))
+            await store.write(connection, moves=self._still(fired))
             crash.point("before_commit")
         crash.point("after_commit")
         if fired:
@@ -319,7 +321,7 @@ class Loop:
         for lane in lanes:
             async with self._pool.acquire() as connection, connection.transaction():
                 touched = await self._worker.redrive(connection, lane, self._decode)
-                await store.advance(connection, self._ownership.checkpoints, self._still(touched))
+                await store.write(connection, moves=self._still(touched))
             self._relay.wake.set()
         return bool(lanes)
 
@@ -327,16 +329,15 @@ class Loop:
         """Fold a page of stories of an older version anew, so that those nobody touches have their ticks too."""
         async with self._pool.acquire() as connection, connection.transaction():
             touched, self._renewed = await self._worker.renew(connection, self._ownership.owned, after)
-            await store.advance(connection, self._ownership.checkpoints, self._still(touched))
+            await store.write(connection, moves=self._still(touched))
         return self._renewed is not None
 
     def _decode(self, message: Message) -> list[Item]:
         return decode_message(message, self._sources)
 
-    def _still(self, partitions: set[int]) -> Moved:
+    def _still(self, partitions: set[int]) -> list[store.Move]:
         """A move of these partitions to where they are: nothing but the fence. Raises Fenced."""
         held, stream = self._ownership.checkpoints, self._streams[0]
-        if any((stream, partition) not in held for partition in partitions):
-            raise Fenced("the partitions were lost while ticks were under way")
+        keys = [(stream, partition) for partition in partitions]
         floor = datetime.min.replace(tzinfo=self._clock.now().tzinfo)
-        return {(stream, partition): (held[stream, partition].seq, floor) for partition in partitions}
+        return store.moves(held, {key: (held[key].seq if key in held else 0, floor) for key in keys})

@@ -1,10 +1,12 @@
 """The relay: what was decided and committed goes into the log, once, in the order of each key.
 
-Rows are selected by id, sent as one atomic batch, and deleted on the acknowledgement. Whatever may have been sent
-before (an error, a time-out, a reconnect, rows found at a take-over) is first looked up in the log.
+Rows are selected by id, sent, and deleted on the acknowledgement: a few as plain publishes, a wave at a time in which
+no lane occurs twice, more as one atomic batch. Whatever may have been sent before (an error, a time-out, a reconnect,
+rows found at a take-over) is first looked up in the log.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
@@ -27,6 +29,12 @@ from services.kernel.telemetry import Log, Logger
 BATCH = 1_000
 """Most messages in one atomic batch (a limit of the server)."""
 BATCH_BYTES = 8 * 1024 * 1024
+FEW = 12
+"""Most rows that are sent one by one. An atomic batch costs the server 1.5 ms of its processor, whether of 2 messages
+or of 32, and a plain publish 0.1 ms (nats-server 2.12, file storage, `sync_interval: always`).
+"""
+WAVES = 3
+"""Most waves that are waited for one after the other before an atomic batch is sooner done."""
 POLL_S = 0.1
 """How soon a row is seen that a command committed in another replica."""
 ACK_S = 5.0
@@ -34,8 +42,9 @@ RETRY_S = (0.05, 5.0)
 """First and longest pause after a failure."""
 
 _SELECT = """
+WITH gone AS (DELETE FROM outbox WHERE id = ANY($3::bigint[]))
 SELECT id, partition, event_id, subject, payload, after, created FROM outbox
-WHERE partition = ANY($1::int[]) ORDER BY id LIMIT $2
+WHERE partition = ANY($1::int[]) AND id <> ALL($3::bigint[]) ORDER BY id LIMIT $2
 """
 _DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 _BACKUP = "SELECT coalesce(min(seq), 0) FROM checkpoint WHERE stream = $1"
@@ -81,6 +90,8 @@ class Relay:
         self._suspect_until: dict[int, int] = {}
         self._sent: set[int] = set()
         self._cleared: set[int] = set()
+        self._gone: list[int] = []
+        """Acknowledged rows that the next look deletes on its way."""
 
     def taken_over(self, partitions: Collection[int]) -> None:
         """Rows that lie there now may have been sent by the former owner, whatever was known of them before."""
@@ -117,7 +128,8 @@ class Relay:
         if self._restored:
             self._logged = await self._logged_since_backup()
             self._restored = False
-        found = await self._pool.fetch(_SELECT, list(owned), BATCH)
+        found = await self._pool.fetch(_SELECT, list(owned), BATCH, self._gone)
+        self._forget(self._gone)
         rows = bounded(found)
         is_last = len(rows) == len(found) < BATCH
         if not rows:
@@ -125,7 +137,7 @@ class Relay:
             return True
         self._metrics.outbox(len(rows), (self._clock.now() - rows[0]["created"]).total_seconds())
         if logged := [row for row in rows if row["event_id"] in self._logged]:
-            await self._delete(logged)
+            await self._delete([row["id"] for row in logged])
             self._metrics.reconciled.inc(len(logged))
             return False
         suspects = [row for row in rows if self._suspect(row)]
@@ -136,7 +148,9 @@ class Relay:
         self._sent.update(row["id"] for row in rows)
         await self._publish(rows)
         crash.point("after_ack")
-        await self._delete(rows)
+        self._gone = [row["id"] for row in rows]
+        if is_last and not self.wake.is_set():  # else the next look comes at once
+            await self._delete(self._gone)
         self._metrics.relayed.observe(len(rows))
         self._log.say(Log.OUTBOX_PUBLISHED, count=len(rows), seconds=round(monotonic() - started, 4))
         return is_last
@@ -153,38 +167,45 @@ class Relay:
         found = row["id"] <= self._suspect_until.get(row["partition"], 0)
         return row["id"] in self._sent or (found and row["id"] not in self._cleared)
 
-    async def _delete(self, rows: Sequence[asyncpg.Record]) -> None:
-        ids = [row["id"] for row in rows]
+    async def _delete(self, ids: Sequence[int]) -> None:
         await self._pool.execute(_DELETE, ids)
+        self._forget(ids)
+
+    def _forget(self, ids: Sequence[int]) -> None:
         self._sent.difference_update(ids)
         self._cleared.difference_update(ids)
+        self._gone = []
 
     async def _publish(self, rows: Sequence[asyncpg.Record]) -> None:
-        if len(rows) == 1:
-            answer = await self._request(rows[0], {})
+        by_wave = waves(rows)
+        if len(rows) > FEW or len(by_wave) > WAVES:
+            await self._publish_batch(rows)
         else:
-            batch = unique()
-            for number, row in enumerate(rows[:-1], 1):
-                headers = self._headers(row) | {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
-                await self._nats.publish(row["subject"], row["payload"], headers=headers)
-            last = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(len(rows)), "Nats-Batch-Commit": "1"}
-            answer = await self._request(rows[-1], last)
-        self.log_end = max(self.log_end, answer["seq"])
+            for wave in by_wave:  # one that fails is followed by none of its lane
+                await asyncio.gather(*(self._request(row) for row in wave))
 
-    async def _request(self, row: asyncpg.Record, extra: dict[str, str]) -> dict[str, Any]:
-        """Send the one message that makes all of them count. Raises RelayStopped, BusError."""
+    async def _publish_batch(self, rows: Sequence[asyncpg.Record]) -> None:
+        batch = unique()
+        for number, row in enumerate(rows[:-1], 1):
+            headers = self._headers(row) | {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
+            await self._nats.publish(row["subject"], row["payload"], headers=headers)
+        last = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(len(rows)), "Nats-Batch-Commit": "1"}
+        await self._request(rows[-1], last)
+
+    async def _request(self, row: asyncpg.Record, extra: dict[str, str] | None = None) -> None:
+        """Send a message and have its acknowledgement. Raises RelayStopped, BusError."""
         if not self._ownership.fresh:
             raise RelayStopped("the heartbeat is stale")
         try:
             reply = await self._nats.request(
-                row["subject"], row["payload"], timeout=ACK_S, headers=self._headers(row) | extra
+                row["subject"], row["payload"], timeout=ACK_S, headers=self._headers(row) | (extra or {})
             )
         except (TimeoutError, OSError) as error:
             raise bus.BusError(f"publish: no acknowledgement ({type(error).__name__})") from error
         answer: dict[str, Any] = msgspec.json.decode(reply.data)
         if error := answer.get("error"):
             raise bus.BusError(f"publish: {error.get('description')}", int(error.get("err_code", 0)))
-        return answer
+        self.log_end = max(self.log_end, answer["seq"])
 
     def _headers(self, row: asyncpg.Record) -> dict[str, str]:
         headers = {"Nats-Msg-Id": row["event_id"]}
@@ -198,12 +219,28 @@ class Relay:
         partitions = {stored_partition(row["subject"]) for row in suspects}
         there = await event_ids_since(self._nats, start, partitions)
         done = [row for row in suspects if row["event_id"] in there]
-        await self._delete(done)
+        await self._delete([row["id"] for row in done])
         ids = {row["id"] for row in suspects if row["event_id"] not in there}
         self._sent -= ids
         self._cleared |= ids
         self._metrics.reconciled.inc(len(done))
         self._log.say(Log.OUTBOX_RECONCILED, count=len(suspects), dropped=len(done), seq=start)
+
+
+def waves(rows: Sequence[asyncpg.Record]) -> list[list[asyncpg.Record]]:
+    """Rows in waves that keep the order of each lane: the n-th of a lane (its subject without the entity) in the n-th.
+
+    Within a wave all may be under way at once.
+    """
+    counts: Counter[str] = Counter()
+    found: list[list[asyncpg.Record]] = []
+    for row in rows:
+        lane = row["subject"].rpartition(".")[0]
+        if counts[lane] == len(found):
+            found.append([])
+        found[counts[lane]].append(row)
+        counts[lane] += 1
+    return found
 
 
 def bounded(rows: Sequence[asyncpg.Record]) -> Sequence[asyncpg.Record]:

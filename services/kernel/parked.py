@@ -97,10 +97,12 @@ _ASK_RETRY = "UPDATE parked SET status = 'retry' WHERE id = $1 AND status IN ('f
 
 async def blocked_lanes(connection: Connection, partitions: Collection[int]) -> dict[Lane, Lane]:
     """The lanes of these partitions that wait, each with the lane that it waits behind."""
-    return {
-        (r["shop"], r["buyer"], r["key"]): (r["shop"], r["buyer"], r["behind"])
-        for r in await connection.fetch(_BLOCKED, list(partitions))
-    }
+    return lanes(await connection.fetch(_BLOCKED, list(partitions)))
+
+
+def lanes(blocked: Iterable[asyncpg.Record]) -> dict[Lane, Lane]:
+    """Rows of `blocked` as lanes, each with the lane that it waits behind."""
+    return {(r["shop"], r["buyer"], r["key"]): (r["shop"], r["buyer"], r["behind"]) for r in blocked}
 
 
 async def is_blocked(connection: Connection, shop: str, buyer: str, key: str) -> bool:

@@ -10,12 +10,11 @@ from schemas.envelope import Event
 from schemas.policy import PolicyChanged
 from services.kernel import policy
 from services.kernel.process import PolicyInForce, Process, with_due
-from services.kernel.store import Connection, rows_of, write_slots
+from services.kernel.store import Connection, rows_of, state_rows, write
 
 PAGE = 1_000
 
-_GUARD = "SELECT pg_advisory_xact_lock_shared(hashtext(current_schema()), -1)"
-_MARK = "SELECT coalesce(string_agg(shop || '=' || version, ' ' ORDER BY shop), '') FROM policy"
+_HOLD = "SELECT public.hold_policies()"
 _ALONE = "SELECT pg_advisory_xact_lock(hashtext(current_schema()), -1)"
 _ALL = "SELECT shop, version, digest, values FROM policy"
 _PUT = """
@@ -45,8 +44,10 @@ class PolicyBook:
 
     async def guard(self, connection: Connection) -> None:
         """Hold the policies still for this transaction, and reload them if another replica has switched."""
-        await connection.execute(_GUARD)
-        mark: str = await connection.fetchval(_MARK)
+        await self.see(connection, await connection.fetchval(_HOLD))
+
+    async def see(self, connection: Connection, mark: str) -> None:
+        """Reload the policies if another replica has switched. mark: what hold_policies() said in this transaction."""
         if mark != self._mark:
             await self._load(connection)
             self._mark = mark
@@ -79,7 +80,7 @@ class PolicyBook:
                 for key, row in rows_of(processes, records).items()
                 if row.version == processes[key[0]].version and not row.fault
             }
-            await write_slots(connection, processes, slots)
+            await write(connection, states=state_rows(processes, slots))
 
     async def _load(self, connection: Connection) -> None:
         self._shops = {

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from schemas.envelope import Event
 from schemas.ops import OpsMessageRefused
-from services.kernel import parked
+from services.kernel import parked, store
 from services.kernel.inputs import Decode, Item, failure_of
 from services.kernel.metrics import Metrics
 from services.kernel.parked import Lane, Parked, kind_of, park_failed, park_waiting, say_parked
@@ -49,13 +49,16 @@ class Projector:
         """A projection says only in `apply` what it takes."""
         return True
 
-    async def handle(self, connection: Connection, items: Sequence[Item]) -> Sequence[OpsMessageRefused]:
-        """Apply a batch. One that fails is bisected; the event at fault is parked and its lane waits."""
+    async def handle(
+        self, connection: Connection, items: Sequence[Item], moves: Sequence[store.Move]
+    ) -> Sequence[OpsMessageRefused]:
+        """Apply a batch. One that fails is bisected; the event at fault is parked and its lane waits. Raises Fenced."""
         blocked = await parked.blocked_lanes(connection, {item.partition for item in items})
         kept: list[Parked] = []
         await self._apply(connection, items, blocked, kept)
         kept.sort(key=lambda found: found.message.seq)  # a bisection meets them out of order; a redrive must not
         await parked.park(connection, kept, self._code)
+        await store.write(connection, moves=moves)
         return ()
 
     async def fire(self, connection: Connection, owned: Collection[int], until: datetime, limit: int) -> set[int]:

@@ -78,6 +78,10 @@ class Row(Struct, frozen=True):
         return self.slot
 
 
+StateRow = tuple[Any, ...]
+"""A slot as it is stored: story, version, state, counts, basis, correlation, due and fire."""
+
+
 class Outgoing(Struct, frozen=True):
     """A decided event on its way to the log."""
 
@@ -111,67 +115,64 @@ def story_partition(process: Process, shop: str, buyer: str) -> int:
     return subjects.inbox_partition(shop) if process.inbox else subjects.partition(shop, buyer)
 
 
-_ADVANCE = """
-UPDATE checkpoint c SET seq = n.new, recorded = greatest(c.recorded, n.recorded)
-FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
-     AS n (stream, partition, old, epoch, new, recorded)
-WHERE c.stream = n.stream AND c.partition = n.partition AND c.seq = n.old AND c.epoch = n.epoch
-"""
+Move = tuple[str, int, int, int, int, datetime]
+"""A checkpoint on its way: stream, partition, its sequence and epoch now, the sequence to come and its recordedtime."""
 
 
-async def advance(
-    connection: Connection, checkpoints: Checkpoints, moved: Mapping[tuple[str, int], tuple[int, datetime]]
-) -> None:
-    """Move checkpoints to (sequence, recordedtime), fenced by epoch and old sequence. Raises Fenced.
+def moves(checkpoints: Checkpoints, moved: Mapping[tuple[str, int], tuple[int, datetime]]) -> list[Move]:
+    """The checkpoints to move to (sequence, recordedtime). Raises Fenced where one is not held any more.
 
     Only partitions that the transaction touched are named: each of its effects is fenced, and a row that did not
     change is not written.
     """
-    if not moved:
-        return
     if not moved.keys() <= checkpoints.keys():
         raise Fenced("the partitions were lost while a transaction was under way")
-    rows = [
-        (
-            stream,
-            partition,
-            checkpoints[stream, partition].seq,
-            checkpoints[stream, partition].epoch,
-            seq,
-            recorded,
-        )
-        for (stream, partition), (seq, recorded) in sorted(moved.items())
-    ]
-    status = await connection.execute(_ADVANCE, *map(list, zip(*rows, strict=True)))
-    if int(status.split()[1]) != len(rows):
-        raise Fenced(f"{len(rows) - int(status.split()[1])} of {len(rows)} partitions have another owner")
+    held = {key: checkpoints[key] for key in sorted(moved)}
+    return [(*key, mine.seq, mine.epoch, *moved[key]) for key, mine in held.items()]
 
 
 def advanced(checkpoints: Checkpoints, moved: Mapping[tuple[str, int], tuple[int, datetime]]) -> Checkpoints:
-    """The checkpoints after `advance` was committed."""
+    """The checkpoints after such moves were committed."""
     return checkpoints | {key: Checkpoint(seq, checkpoints[key].epoch) for key, (seq, _) in moved.items()}
 
 
-_INSERT_MISSING = """
-INSERT INTO state (process, shop, buyer, key, partition, version)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[])
-ORDER BY 1, 2, 3, 4
-ON CONFLICT DO NOTHING
-"""
 _LOCK = """
-SELECT s.* FROM state s
-JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (process, shop, buyer, key)
-USING (process, shop, buyer, key)
-ORDER BY s.process, s.shop, s.buyer, s.key
-FOR UPDATE OF s
+WITH wanted AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[])
+        AS k (process, shop, buyer, key, partition, version)
+), made AS (
+    INSERT INTO state (process, shop, buyer, key, partition, version)
+    SELECT * FROM wanted ORDER BY process, shop, buyer, key
+    ON CONFLICT DO NOTHING RETURNING *
+), found AS (
+    SELECT s.* FROM state s JOIN wanted w USING (process, shop, buyer, key)
+    ORDER BY s.process, s.shop, s.buyer, s.key
+    FOR UPDATE OF s
+)
+SELECT * FROM found UNION ALL SELECT * FROM made
 """
 _WRITE = """
-UPDATE state s SET version = n.version, state = n.state, inputs = n.inputs, decided = n.decided, reread = n.reread,
-       basis = n.basis, correlation = n.correlation, due = n.due, fire = n.fire
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bytea[], $7::bigint[], $8::bigint[],
-            $9::bigint[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[])
-     AS n (process, shop, buyer, key, version, state, inputs, decided, reread, basis, correlation, due, fire)
-WHERE (s.process, s.shop, s.buyer, s.key) = (n.process, n.shop, n.buyer, n.key)
+WITH written AS (
+    UPDATE state s SET version = n.version, state = n.state, inputs = n.inputs, decided = n.decided,
+           reread = n.reread, basis = n.basis, correlation = n.correlation, due = n.due, fire = n.fire
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bytea[], $7::bigint[], $8::bigint[],
+                $9::bigint[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[])
+         AS n (process, shop, buyer, key, version, state, inputs, decided, reread, basis, correlation, due, fire)
+    WHERE (s.process, s.shop, s.buyer, s.key) = (n.process, n.shop, n.buyer, n.key)
+), sent AS (
+    INSERT INTO outbox (partition, event_id, subject, payload, shop, buyer, after)
+    SELECT partition, event_id, subject, payload, shop, buyer, $20
+    FROM unnest($14::int[], $15::text[], $16::text[], $17::bytea[], $18::text[], $19::text[])
+         WITH ORDINALITY AS n (partition, event_id, subject, payload, shop, buyer, place)
+    ORDER BY place
+), moved AS (
+    UPDATE checkpoint c SET seq = n.new, recorded = greatest(c.recorded, n.recorded)
+    FROM unnest($21::text[], $22::int[], $23::bigint[], $24::bigint[], $25::bigint[], $26::timestamptz[])
+         AS n (stream, partition, old, epoch, new, recorded)
+    WHERE c.stream = n.stream AND c.partition = n.partition AND c.seq = n.old AND c.epoch = n.epoch
+    RETURNING c.partition
+)
+SELECT count(*) FROM moved
 """
 _DUE = """
 SELECT s.* FROM state s
@@ -206,29 +207,20 @@ async def lock_rows(
 ) -> dict[StoryKey, Row]:
     """The rows of these stories, made where they are missing. Raises StateNewer.
 
-    Those that are there are locked first, in one order: most are, and it saves the insertion. No deadlock comes of
-    it: a partition has one owner, and what else locks stories (a command) locks a single one.
+    No deadlock comes of their order, new ones first: a partition has one owner, and what else locks stories (a
+    command) locks a single one. A row that such a command makes at the same moment is seen by a second look.
     """
-    if not keys:
-        return {}
-    rows = await _lock(connection, processes, keys)
-    if missing := keys - rows.keys():
-        ordered = sorted(missing)
-        partitions = [story_partition(processes[process], shop, buyer) for process, shop, buyer, _ in ordered]
-        versions = [processes[process].version for process, *_ in ordered]
-        await connection.execute(_INSERT_MISSING, *_columns(ordered), partitions, versions)
-        rows |= await _lock(connection, processes, missing)
+    rows: dict[StoryKey, Row] = {}
+    while missing := sorted(keys - rows.keys()):
+        partitions = [story_partition(processes[process], shop, buyer) for process, shop, buyer, _ in missing]
+        versions = [processes[process].version for process, *_ in missing]
+        found = await connection.fetch(_LOCK, *_columns(missing, 4), partitions, versions)
+        rows |= rows_of(processes, found)
     return rows
 
 
-async def _lock(
-    connection: Connection, processes: Mapping[str, Process], keys: Collection[StoryKey]
-) -> dict[StoryKey, Row]:
-    return rows_of(processes, await connection.fetch(_LOCK, *_columns(sorted(keys))))
-
-
-def _columns(keys: Sequence[StoryKey]) -> list[list[str]]:
-    return [list(column) for column in zip(*keys, strict=True)]
+def _columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(count)]
 
 
 async def lock_due(
@@ -291,10 +283,30 @@ def _decoder(state: Any) -> "msgspec.json.Decoder[Any]":
 _encode_state = msgspec.json.Encoder().encode
 
 
-async def write_slots(connection: Connection, processes: Mapping[str, Process], slots: Mapping[StoryKey, Slot]) -> None:
-    if not slots:
+async def write(
+    connection: Connection,
+    *,
+    states: Sequence[StateRow] = (),
+    out: Sequence[Outgoing] = (),
+    after: int = 0,
+    moves: Sequence[Move] = (),
+) -> None:
+    """All that a transaction of the kernel leaves behind, in one statement: it waits once for the database.
+
+    after: a sequence that the log had reached before `out` was decided; they will lie behind it. Raises Fenced where
+    a checkpoint is no longer where it was.
+    """
+    if not (states or out or moves):
         return
-    rows = [
+    events = [(o.partition, o.event_id, o.subject, o.payload, o.shop, o.buyer) for o in out]
+    columns = (*_columns(states, 13), *_columns(events, 6), after, *_columns(moves, 6))
+    count: int = await connection.fetchval(_WRITE, *columns)
+    if count != len(moves):
+        raise Fenced(f"{len(moves) - count} of {len(moves)} partitions have another owner")
+
+
+def state_rows(processes: Mapping[str, Process], slots: Mapping[StoryKey, Slot]) -> list[StateRow]:
+    return [
         (
             *key,
             processes[key[0]].version,
@@ -309,16 +321,6 @@ async def write_slots(connection: Connection, processes: Mapping[str, Process], 
         )
         for key, slot in slots.items()
     ]
-    await connection.execute(_WRITE, *map(list, zip(*rows, strict=True)))
-
-
-_OUTBOX = """
-INSERT INTO outbox (partition, event_id, subject, payload, shop, buyer, after)
-SELECT partition, event_id, subject, payload, shop, buyer, $7
-FROM unnest($1::int[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[])
-     WITH ORDINALITY AS n (partition, event_id, subject, payload, shop, buyer, place)
-ORDER BY place
-"""
 
 
 def outgoing(partition: int, events: Sequence[Event[Any]]) -> list[Outgoing]:
@@ -331,11 +333,3 @@ def outgoing(partition: int, events: Sequence[Event[Any]]) -> list[Outgoing]:
             raise TooLarge(f"{event.data.TYPE}: {len(payload)} bytes, at most {MAX_EVENT_BYTES} with headers")
         out.append(Outgoing(partition, event.id, subject, payload, event.shop, event.buyer))
     return out
-
-
-async def insert_outbox(connection: Connection, rows: Sequence[Outgoing], after: int) -> None:
-    """after: a sequence that the log had reached before these were decided; they will lie behind it."""
-    if not rows:
-        return
-    fields = [(r.partition, r.event_id, r.subject, r.payload, r.shop, r.buyer) for r in rows]
-    await connection.execute(_OUTBOX, *map(list, zip(*fields, strict=True)), after)

@@ -96,7 +96,7 @@ async def _partition(
                 found.append(_difference(key, partition, what, repaired=repair))
         if repair and repaired:
             await store.lock_rows(connection, covered, repaired.keys())
-            await store.write_slots(connection, covered, repaired)
+            await store.write(connection, states=store.state_rows(covered, repaired))
     return found
 
 

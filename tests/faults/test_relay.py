@@ -66,7 +66,7 @@ async def desk(database: Database, bus_url: str) -> Any:
     owner = Owner()
     relay = Relay(pool, client, cast(Ownership, owner), log, metrics, WallClock())
     async with pool.acquire() as connection:
-        await store.insert_outbox(connection, [store.Outgoing(LANE, "e1", SUBJECT, b"{}", "s1", "b1")], 0)
+        await store.write(connection, out=[store.Outgoing(LANE, "e1", SUBJECT, b"{}", "s1", "b1")])
     yield Desk(relay, owner, pool, client)
     await pool.close()
     await client.close()

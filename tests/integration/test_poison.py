@@ -243,7 +243,7 @@ async def test_what_a_bisection_parks_is_kept_in_the_order_of_the_log(database: 
     ]
     pool = await connect_pool(database.dsn, ENDS.name, "test", 1)
     async with pool, pool.acquire() as connection, connection.transaction():
-        await projector.handle(connection, items)
+        await projector.handle(connection, items, ())
         rows = await connection.fetch("SELECT seq, buyer, status FROM parked ORDER BY id")
     assert [row["seq"] for row in rows if row["buyer"] == "b"] == [3, 5]
 
