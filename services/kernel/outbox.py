@@ -182,7 +182,9 @@ class Relay:
             await self._publish_batch(rows)
         else:
             for wave in by_wave:  # one that fails is followed by none of its lane
-                await asyncio.gather(*(self._request(row) for row in wave))
+                answers = await asyncio.gather(*(self._request(row) for row in wave), return_exceptions=True)
+                if failed := [answer for answer in answers if isinstance(answer, BaseException)]:
+                    raise failed[0]
 
     async def _publish_batch(self, rows: Sequence[asyncpg.Record]) -> None:
         batch = unique()

@@ -14,7 +14,7 @@ from schemas import subjects
 from services.kernel import bus, store
 from services.kernel.clock import WallClock
 from services.kernel.metrics import Metrics
-from services.kernel.outbox import Relay, RelayStopped
+from services.kernel.outbox import Relay, RelayStopped, event_ids_since
 from services.kernel.ownership import Ownership
 from services.kernel.telemetry import configure
 from tests.databases import Database
@@ -53,6 +53,9 @@ class Desk:
 
     async def logged(self) -> int:
         return (await bus.stream_state(self.client, bus.EVENTS)).last
+
+    async def ids(self) -> list[str]:
+        return sorted(await event_ids_since(self.client, 1, range(subjects.PARTITIONS)))
 
 
 @pytest.fixture
@@ -106,3 +109,17 @@ async def test_nothing_is_sent_under_a_stale_heartbeat(desk: Desk) -> None:
     with pytest.raises(RelayStopped):
         await desk.round()
     assert (await desk.left(), await desk.logged()) == (1, 0)
+
+
+async def test_behind_a_row_that_is_refused_its_lane_waits_and_no_other(desk: Desk) -> None:
+    large, other = b"x" * (1024 * 1024 + 1), subjects.event("s1", "b2", "order")
+    rows = [
+        store.Outgoing(LANE, "e2", SUBJECT, large, "s1", "b1"),
+        store.Outgoing(LANE, "e3", SUBJECT, b"{}", "s1", "b1"),
+        store.Outgoing(LANE, "f1", other, b"{}", "s1", "b2"),
+    ]
+    async with desk.pool.acquire() as connection:
+        await store.write(connection, out=rows)
+    with pytest.raises(bus.BusError, match="size"):
+        await desk.round()
+    assert await desk.ids() == ["e1", "f1"]

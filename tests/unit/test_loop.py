@@ -59,6 +59,13 @@ def test_a_skipped_message_is_told_of_and_moves_its_checkpoint_all_the_same():
     assert (part.messages, len(part.items)) == (2, 1)
 
 
+def test_the_waves_of_the_relay_keep_the_order_of_each_lane_and_hold_it_once():
+    subjects_sent = ["evt.1.s.a.order", "evt.2.s.b.chat", "evt.1.s.a.care", "evt.1.s.a.order", "evt.2.s.b.order"]
+    rows: Any = [{"id": number, "subject": subject} for number, subject in enumerate(subjects_sent)]
+    assert [[row["id"] for row in wave] for wave in outbox.waves(rows)] == [[0, 1], [2, 4], [3]]
+    assert outbox.waves([]) == []
+
+
 def test_a_batch_of_the_relay_is_bounded_in_bytes_but_never_empty():
     rows: Any = [{"payload": b"x" * (outbox.BATCH_BYTES // 2)}] * 5
     assert len(outbox.bounded(rows)) == 2
