@@ -6,12 +6,13 @@ import click
 import typer
 from typer.core import TyperGroup
 
-from services.cli import contract, demo, doctor, imports, live, parked, publish, run, show, tail, up, verify
+from services.cli import contract, demo, doctor, imports, keys, live, parked, publish, run, show, tail, up, verify
 
 COMMANDS: dict[str, dict[str, tuple[Any, str]]] = {
     "Start it": {
         "up": (up.up, "Start NATS, PostgreSQL and all services here, until Ctrl-C."),
         "run": (run.run, "Run one service, as a supervisor or a container does."),
+        "keys": (keys.keys, "Make the files that contact data is sealed and digested with."),
         "doctor": (doctor.doctor, "Look whether all is well, and say what mends what is not."),
         "demo": (demo.demo, "Play a made-up day through a CareBus of its own and show it."),
     },

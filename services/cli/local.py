@@ -40,6 +40,7 @@ from services.cli.processes import (
 )
 from services.cli.reach import Unreachable
 from services.cli.registry import NAMES
+from services.cli.secret_files import key_files
 from services.cli.servers import NatsServer, PostgresServer, migrate
 from services.cli.service_process import ServiceProcess
 from services.cli.stackfile import Place, Stack, absolute, clear_of_secrets, write_stack
@@ -47,6 +48,9 @@ from services.cli.supervisor import Supervisor
 from services.kernel.settings import Settings, SettingsError, read_settings
 
 DATABASE = "carebus"
+SEALING = {"chat_ingest", "trade_ingest", "care_notifier"}
+"""The services that digest, seal or open contact data."""
+_KEY_FILES = {"CAREBUS_IDENTITY_KEY_FILE", "CAREBUS_VAULT_KEYS_FILE"}
 READY_LIMIT_S = 60.0
 RECOVERY_LIMIT_S = 600.0
 """PostgreSQL may have much to recover after a crash."""
@@ -211,9 +215,15 @@ class LocalStack:
 
     def _start_services(self, client: Mapping[str, str]) -> None:
         (self.directory / "logs").mkdir(exist_ok=True)
+        keys = {} if _KEY_FILES & self._variables.keys() else key_files(self.directory / "secrets")
         for number, name in enumerate(NAMES):
             port = self._ports.http + number
-            variables = {**client, "CAREBUS_HTTP_HOST": HOST, "CAREBUS_HTTP_PORT": str(port)}
+            variables = {
+                **client,
+                **(keys if name in SEALING else {}),
+                "CAREBUS_HTTP_HOST": HOST,
+                "CAREBUS_HTTP_PORT": str(port),
+            }
             if not self.is_external[1]:
                 address = f"{HOST}:{self._ports.postgres}/{DATABASE}"
                 variables["CAREBUS_POSTGRES_DSN"] = f"postgresql://{roles.role_of(name)}@{address}"

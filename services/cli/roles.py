@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import asyncpg
 
 from services.cli.processes import ServerError
+from services.cli.secret_files import secret_file
 
 _ITERATIONS = 4096
 _ALTER = "SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)"
@@ -22,15 +22,7 @@ def role_of(service: str) -> str:
 
 def password_file(directory: Path, service: str) -> Path:
     """The file that holds the password of a service's role, made (mode 0600) where it is absent."""
-    directory.mkdir(mode=0o700, exist_ok=True)
-    path = directory / f"{service}.password"
-    if not path.exists():
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.unlink(missing_ok=True)
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(24))
-        unfinished.rename(path)
-    return path
+    return secret_file(directory / f"{service}.password", lambda: secrets.token_urlsafe(24))
 
 
 async def set_passwords(dsn: str, files: Mapping[str, Path]) -> None:

@@ -23,6 +23,8 @@ LEAST_SERVER = (2, 12)
 ANSWER_S = 5.0
 """How long JetStream may take to answer a request."""
 
+_NO_MESSAGE = 10037
+"""err_code of JetStream: no message found."""
 _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
 
@@ -84,12 +86,23 @@ async def stream_state(nats: Nats, stream: str) -> StreamState:
     return StreamState(from_rfc3339(info["created"]), state["first_seq"], state["last_seq"])
 
 
+async def stored(nats: Nats, stream: str, seq: int) -> dict[str, Any] | None:
+    """A message as STREAM.MSG.GET tells it; None where there is none of this sequence. Raises BusError."""
+    try:
+        reply = await request(nats, f"STREAM.MSG.GET.{stream}", {"seq": seq})
+    except BusError as error:
+        if error.code == _NO_MESSAGE:
+            return None
+        raise
+    return reply["message"]
+
+
 async def last_of(nats: Nats, subject: str) -> int:
     """The last sequence of EVENTS that this filter matches; 0 if there is none. Raises BusError."""
     try:
         reply = await request(nats, f"STREAM.MSG.GET.{EVENTS}", {"last_by_subj": subject})
     except BusError as error:
-        if error.code == 10037:  # no message found
+        if error.code == _NO_MESSAGE:
             return 0
         raise
     return int(reply["message"]["seq"])

@@ -11,8 +11,8 @@ import asyncpg
 
 from schemas.envelope import Event
 from schemas.ops import OpsMessageRefused
-from services.kernel import bus, crash, parked, refold, store
-from services.kernel.inputs import Decode, Item, failure_of
+from services.kernel import bus, crash, parked, refold, store, vault
+from services.kernel.inputs import Decode, Item, failure_of, seq_of, set_aside
 from services.kernel.metrics import Metrics
 from services.kernel.parked import Lane, Parked, kind_of, say_parked
 from services.kernel.policybook import PolicyBook
@@ -198,6 +198,16 @@ class Decider:
                     count=slot.inputs,
                 )
 
+    async def _set_aside(self, work: Work) -> None:
+        for asked in work.aside:
+            message = await self._past.fact(seq_of(asked.fact))
+            if message is None:
+                self._log.say(Log.FACT_GONE, seq=seq_of(asked.fact), reason=kind_of(asked.reason))
+                continue
+            item = set_aside(message, asked)
+            self._stories.take(work, item, [])
+            say_parked(item, item.reason, self._log, self._metrics)
+
     def _say_tick_parked(self, key: StoryKey, failed: Parked) -> None:
         reason = kind_of(failed.reason)
         self._metrics.parked.labels(reason=reason).inc()
@@ -206,6 +216,9 @@ class Decider:
         )
 
     async def _write(self, connection: Connection, work: Work, moves: Sequence[Move] = ()) -> None:
+        await self._set_aside(work)
         await parked.park(connection, work.parked, self._code)
-        states = store.state_rows(self.processes, work.slots)
+        states = store.state_rows(self.processes, {k: v for k, v in work.slots.items() if k not in work.ended})
         await store.write(connection, states=states, out=work.out, after=self._log_end(), moves=moves)
+        await store.end(connection, work.ended)
+        await vault.put(connection, work.deposits)

@@ -13,8 +13,9 @@ from schemas.policy import PolicyChanged
 from schemas.subjects import NO_BUYER, InboxSubject, SubjectError, parse_event, parse_inbox, stored_partition, untoken
 from services.kernel import bus
 from services.kernel.policy import PolicyError, from_event
-from services.kernel.process import Fact, Input
+from services.kernel.process import Fact, Input, SetAside
 from services.kernel.reader import Message
+from services.kernel.vault import NO_KEYS, Keys, NoKeys
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 """A time before this (1970-01-01, 0001-01-01) is a null in the disguise of a time (feeds.md, trap 3)."""
@@ -27,7 +28,10 @@ WHOLE = -1
 
 
 class RawFact(Struct, frozen=True):
-    """What an outside system published: the place, the bytes, and when INBOX took it."""
+    """What an outside system published: the place, the bytes, and when INBOX took it.
+
+    keys: what the source digests nicks and seals contact data with.
+    """
 
     source: str
     shop: str
@@ -35,6 +39,7 @@ class RawFact(Struct, frozen=True):
     payload: bytes
     seq: int
     recorded: datetime
+    keys: Keys = NO_KEYS
 
 
 class Refused(Struct, frozen=True):
@@ -79,11 +84,11 @@ class Item(Struct, frozen=True, kw_only=True, gc=False):
     aside: bool = False
 
 
-def decode_message(message: Message, sources: Mapping[str, Source]) -> list[Item]:
+def decode_message(message: Message, sources: Mapping[str, Source], keys: Keys = NO_KEYS) -> list[Item]:
     """The inputs in one message; an empty list where it is not for this service or of an unknown type."""
     if message.stream == bus.EVENTS:
         return _event(message)
-    return _facts(message, sources)
+    return _facts(message, sources, keys)
 
 
 def time_fault(time: datetime, received: datetime) -> str:
@@ -120,7 +125,7 @@ def _event(message: Message) -> list[Item]:
     return [Item(message=message, partition=partition, lane=lane, input=event)]
 
 
-def _facts(message: Message, sources: Mapping[str, Source]) -> list[Item]:
+def _facts(message: Message, sources: Mapping[str, Source], keys: Keys) -> list[Item]:
     partition = stored_partition(message.subject)
     try:
         place = parse_inbox(message.subject)
@@ -131,9 +136,11 @@ def _facts(message: Message, sources: Mapping[str, Source]) -> list[Item]:
     translate = sources.get(place.source) or sources.get(ANY)
     if translate is None:
         return []
-    raw = RawFact(place.source, place.shop, place.kind, message.payload, message.seq, message.recorded)
+    raw = RawFact(place.source, place.shop, place.kind, message.payload, message.seq, message.recorded, keys)
     try:
         translated: Sequence[Fact[Any] | Refused] = list(translate(raw))
+    except NoKeys as error:
+        return [_aside(message, partition, place, WHOLE, str(error), "")]
     except Exception as error:
         reason, detail = failure_of(error)
         return [_aside(message, partition, place, WHOLE, reason, detail)]
@@ -193,7 +200,7 @@ def _fact(message: Message, partition: int, place: InboxSubject, number: int, fa
     if fact.shop != place.shop:
         reason = f"shop: the fact's is not that of its subject, {place.shop!r}"
         return _aside(message, partition, place, number, reason, "", "shop")
-    name = f"in:{message.seq}:{number}"
+    name = fact_id(message.seq, number)
     filled = replace(
         fact,
         id=name,
@@ -203,6 +210,21 @@ def _fact(message: Message, partition: int, place: InboxSubject, number: int, fa
         actor=fact.actor or place.source,
     )
     return Item(message=message, partition=partition, lane=(place.shop, NO_BUYER), part=number, input=filled)
+
+
+def fact_id(seq: int, part: int) -> str:
+    return f"in:{seq}:{part}"
+
+
+def seq_of(fact: str) -> int:
+    """The INBOX sequence in a fact's id."""
+    return int(fact.split(":")[1])
+
+
+def set_aside(message: Message, asked: SetAside) -> Item:
+    """A fact of this message as one that is refused after all."""
+    part = int(asked.fact.split(":")[2])
+    return _aside(message, stored_partition(message.subject), parse_inbox(message.subject), part, asked.reason, "")
 
 
 def _aside(

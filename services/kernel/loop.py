@@ -30,6 +30,7 @@ from services.kernel.segments import Moved, Segment, segments
 from services.kernel.settings import Settings
 from services.kernel.store import TRANSIENT, Fenced, StateNewer
 from services.kernel.telemetry import Log, Logger
+from services.kernel.vault import Keys
 
 IDLE_S = 0.05
 """How often the loop looks for ticks, retries and partitions when nothing arrives."""
@@ -85,6 +86,7 @@ class Loop:
         relay: Relay,
         worker: Worker,
         sources: Mapping[str, Source],
+        keys: Keys,
         streams: Sequence[str],
         clock: Clock,
         log: Logger,
@@ -97,6 +99,7 @@ class Loop:
         self._relay = relay
         self._worker = worker
         self._sources = sources
+        self._keys = keys
         self._streams = streams
         self._clock = clock
         self._log = log
@@ -333,7 +336,7 @@ class Loop:
         return self._renewed is not None
 
     def _decode(self, message: Message) -> list[Item]:
-        return decode_message(message, self._sources)
+        return decode_message(message, self._sources, self._keys)
 
     def _still(self, partitions: set[int]) -> list[store.Move]:
         """A move of these partitions to where they are: nothing but the fence. Raises Fenced."""

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from schemas.envelope import Command, Event, EventData, Rejected
 from schemas.subjects import NO_BUYER
 from services.kernel.ids import event_id
+from services.kernel.vault import Deposit
 
 LATE_TICK = timedelta(seconds=5)
 """A due that was learnt when it had passed fires this long after it was learnt (design.md, "Time")."""
@@ -55,12 +56,30 @@ class Emit(Struct, frozen=True, kw_only=True):
     shop: str = ""
     buyer: str = ""
     actor: str = ""
+    deposit: Deposit | None = None
+    """A sealed contact that goes into the vault with the event (a process that reads INBOX, in trade_ingest alone)."""
+
+
+class SetAside(Struct, frozen=True):
+    """Decided by a tick: a fact that has waited long enough is parked with its message, and its sender told why.
+
+    fact: its id, `in:<INBOX sequence>:<number within the message>`.
+    """
+
+    fact: str
+    reason: str
+
+
+class Ended(Struct, frozen=True):
+    """Decided by a tick, alone: the story is forgotten. Only of a process that reads INBOX: no log tells it again."""
 
 
 Input = Event[Any] | Fact[Any]
 Cause = Event[Any] | Fact[Any] | Command[Any] | Tick
 Decision = Any
-"""What `decide` yields: the data of an event, an `Emit`, or (for a command only, alone) a `Rejected`."""
+"""What `decide` yields: the data of an event, an `Emit`, or (for a command only, alone) a `Rejected`; a process that
+reads INBOX on a tick also `SetAside`, and (alone) `Ended`.
+"""
 
 
 class Process(Struct, frozen=True, kw_only=True):
@@ -120,9 +139,27 @@ class Slot(Struct, frozen=True, kw_only=True):
 
 
 class Outcome(Struct, frozen=True):
+    """What becomes of a cause: the new slot, and the events in their order.
+
+    deposits: (shop, buyer, contact) for the vault. aside: facts to be parked. ended: the story is to be forgotten; its
+    slot is the beginning.
+    """
+
     slot: Slot
     events: tuple[Event[Any], ...] = ()
     rejected: Rejected | None = None
+    deposits: tuple[tuple[str, str, Deposit], ...] = ()
+    aside: tuple[SetAside, ...] = ()
+    ended: bool = False
+
+    def then(self, later: "Outcome") -> "Outcome":
+        """Both, one after the other."""
+        return replace(
+            later,
+            events=self.events + later.events,
+            deposits=self.deposits + later.deposits,
+            aside=self.aside + later.aside,
+        )
 
 
 class StuckTick(Exception):
@@ -169,13 +206,13 @@ def handle(process: Process, slot: Slot, cause: Cause, now: datetime, policy: Po
             correlation=cause.correlationid or cause.id,
         )
     outcome = _decide(process, folded, cause, now, policy)
-    if outcome.rejected:
-        return Outcome(slot, (), outcome.rejected)
+    if outcome.rejected or outcome.ended:
+        return outcome
     due = process.due(outcome.slot.state, policy.values)
     if isinstance(cause, Tick) and outcome.slot.inputs == slot.inputs and due is not None and due <= now:
         raise StuckTick(f"{process.name}: the tick of {cause.due.isoformat()} changed nothing and is still due")
     fire = _fire(slot, due, now, isinstance(cause, Tick))
-    return Outcome(replace(outcome.slot, due=due, fire=fire), outcome.events)
+    return replace(outcome, slot=replace(outcome.slot, due=due, fire=fire))
 
 
 def fire_before(process: Process, slot: Slot, instant: datetime, policy: PolicyInForce) -> Outcome:
@@ -183,13 +220,12 @@ def fire_before(process: Process, slot: Slot, instant: datetime, policy: PolicyI
 
     Raises StuckTick, also when there are more than MAX_TICKS of them.
     """
-    events: list[Event[Any]] = []
+    fired = Outcome(slot)
     for _ in range(MAX_TICKS):
+        slot = fired.slot
         if slot.fire is None or slot.due is None or slot.fire >= instant:
-            return Outcome(slot, tuple(events))
-        outcome = handle(process, slot, Tick(slot.due), slot.fire, policy)
-        slot = outcome.slot
-        events.extend(outcome.events)
+            return fired
+        fired = fired.then(handle(process, slot, Tick(slot.due), slot.fire, policy))
     raise StuckTick(f"{process.name}: more than {MAX_TICKS} ticks before {instant.isoformat()}")
 
 
@@ -238,12 +274,26 @@ def _decide(process: Process, slot: Slot, cause: Cause, now: datetime, policy: P
     elif isinstance(cause, Event | Fact):
         actor = cause.actor if isinstance(cause, Fact) else ""
     events: list[Event[Any]] = []
+    deposits: list[tuple[str, str, Deposit]] = []
+    aside: list[SetAside] = []
     state, inputs, decided = slot.state, slot.inputs, slot.decided
     for ordinal, decision in enumerate(process.decide(slot.state, cause, now, policy.values)):
         if isinstance(decision, Rejected):
             if not isinstance(cause, Command) or events:
                 raise TypeError(f"{process.name}: only a command can be rejected, and before anything is decided")
             return Outcome(slot, (), decision)
+        if isinstance(decision, Ended):
+            if not (process.inbox and isinstance(cause, Tick)) or events or aside:
+                raise TypeError(f"{process.name}: a story ends by a tick alone, and only one that reads INBOX")
+            return Outcome(beginning(process, slot.shop, slot.buyer, slot.key), ended=True)
+        if isinstance(decision, SetAside):
+            if not (process.inbox and isinstance(cause, Tick)):
+                raise TypeError(
+                    f"{process.name}: facts are set aside by a tick, and only by a process that reads INBOX"
+                )
+            aside.append(decision)
+            state, inputs = process.evolve(state, decision), inputs + 1
+            continue
         emit = decision if isinstance(decision, Emit) else Emit(data=decision)
         event: Event[Any] = Event(
             data=emit.data,
@@ -260,9 +310,16 @@ def _decide(process: Process, slot: Slot, cause: Cause, now: datetime, policy: P
             policy=policy.digest,
         )
         events.append(event)
+        if emit.deposit is not None:
+            deposits.append((event.shop, event.buyer, emit.deposit))
         if story_of(process, event) == (slot.shop, slot.buyer, slot.key):
             state, inputs, decided = process.evolve(state, event), inputs + 1, decided + 1
-    return Outcome(replace(slot, state=state, inputs=inputs, decided=decided), tuple(events))
+    return Outcome(
+        replace(slot, state=state, inputs=inputs, decided=decided),
+        tuple(events),
+        deposits=tuple(deposits),
+        aside=tuple(aside),
+    )
 
 
 def _fire(before: Slot, due: datetime | None, learnt: datetime, ticked: bool) -> datetime | None:

@@ -5,6 +5,7 @@ heartbeat ahead of what arrived, silence, a reconnect) raises ReaderLost: open a
 """
 
 import asyncio
+import base64
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
@@ -204,6 +205,16 @@ def message_of(stream: str, msg: Msg, *, driven: bool = False) -> Message:
     """A JetStream delivery as a stored message."""
     _, seq, _, nanoseconds, _ = _fields(msg.reply)
     return Message(stream, int(seq), msg.subject, _recorded(msg, int(nanoseconds), driven=driven), msg.data)
+
+
+def stored_message(stream: str, told: Mapping[str, Any], *, driven: bool = False) -> Message:
+    """A message as STREAM.MSG.GET tells it."""
+    headers = base64.b64decode(told.get("hdrs", "")).decode()
+    said = next((line for line in headers.splitlines() if line.startswith(f"{RECORDED_HEADER}:")), "")
+    recorded = from_rfc3339(told["time"])
+    if driven and said:
+        recorded = datetime.fromisoformat(said.partition(":")[2].strip())
+    return Message(stream, told["seq"], told["subject"], recorded, base64.b64decode(told.get("data", "")))
 
 
 def _recorded(msg: Msg, nanoseconds: int, *, driven: bool) -> datetime:

@@ -17,7 +17,7 @@ from services.kernel.clock import EPOCH
 from services.kernel.history import history
 from services.kernel.inputs import decode_message
 from services.kernel.process import PolicyInForce, Process, Slot, is_own, story_of, with_due
-from services.kernel.reader import message_of
+from services.kernel.reader import Message, message_of, stored_message
 from services.kernel.store import Connection
 
 _SEQ = "SELECT seq FROM checkpoint WHERE stream = $1 AND partition = $2"
@@ -28,8 +28,9 @@ _OUTBOX = "SELECT payload FROM outbox WHERE shop = $1 AND buyer = $2 ORDER BY id
 class Past:
     """The log's past, for stories that must be folded again."""
 
-    def __init__(self, nats: bus.Nats) -> None:
+    def __init__(self, nats: bus.Nats, *, driven: bool = False) -> None:
         self._nats = nats
+        self._driven = driven
 
     async def story(self, connection: Connection, process: Process, slot: Slot, policy: PolicyInForce) -> Slot:
         """A story folded by the present version of its process, as far as its lane was handled.
@@ -48,6 +49,11 @@ class Past:
         waiting = decoded(row["payload"] for row in await connection.fetch(_OUTBOX, slot.shop, slot.buyer))
         folded = fold(process, slot, logged, waiting, handled)
         return due_anew(process, folded, logged, policy)
+
+    async def fact(self, seq: int) -> Message | None:
+        """A stored message of INBOX; None where it is not there any more. Raises bus.BusError."""
+        found = await bus.stored(self._nats, bus.INBOX, seq)
+        return None if found is None else stored_message(bus.INBOX, found, driven=self._driven)
 
 
 def decoded(payloads: Iterable[bytes]) -> list[Event[Any]]:

@@ -30,6 +30,7 @@ from services.kernel.restored import LogRestored
 from services.kernel.settings import Settings
 from services.kernel.store import TRANSIENT, connect_pool
 from services.kernel.telemetry import Log, Logger, safe_url
+from services.kernel.vault import NO_KEYS, read_keys
 
 HOUSE_S = 10.0
 WORKERS = 8
@@ -100,12 +101,13 @@ class Running:
             service.name,
             service.processes,
             PolicyBook(),
-            Past(nats),
+            Past(nats, driven=driven),
             log,
             metrics,
             VERSION,
             lambda: self.relay.log_end,
         )
+        keys = read_keys(settings) if service.sources else NO_KEYS
         projector = Projector(service.projections, log, metrics, VERSION)
         worker: Worker = projector if service.projections else self._decider
         self.loop = Loop(
@@ -116,6 +118,7 @@ class Running:
             self.relay,
             worker,
             service.sources,
+            keys,
             service.streams,
             self.clock,
             log,

@@ -174,6 +174,10 @@ WITH written AS (
 )
 SELECT count(*) FROM moved
 """
+_END = """
+DELETE FROM state s USING unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (process, shop, buyer, key)
+WHERE (s.process, s.shop, s.buyer, s.key) = (k.process, k.shop, k.buyer, k.key)
+"""
 _DUE = """
 SELECT s.* FROM state s
 WHERE s.fire < $1 AND s.partition = ANY($2::int[]) AND s.process = ANY($4::text[])
@@ -303,6 +307,12 @@ async def write(
     count: int = await connection.fetchval(_WRITE, *columns)
     if count != len(moves):
         raise Fenced(f"{len(moves) - count} of {len(moves)} partitions have another owner")
+
+
+async def end(connection: Connection, keys: Set[StoryKey]) -> None:
+    """Forget these stories."""
+    if keys:
+        await connection.execute(_END, *_columns(sorted(keys), 4))
 
 
 def state_rows(processes: Mapping[str, Process], slots: Mapping[StoryKey, Slot]) -> list[StateRow]:

@@ -139,6 +139,11 @@ class Log(Enum):
         "It could not be decoded or decided and is set aside; its buyer waits, all others go on.",
         "`carebus parked`: look at it, mend what `reason` says, retry it.",
     )  # fmt: skip
+    FACT_GONE = (
+        "error", ("seq", "reason"),
+        "A fact that had waited long enough was to be set aside, but INBOX no longer holds its message.",
+        "Have its sender publish it anew, and find out who purged INBOX: it keeps messages for 14 days.",
+    )  # fmt: skip
     MESSAGE_SKIPPED = (
         "debug", (*_MESSAGE, "reason"),
         "A type that this version does not know (a newer writer's).",

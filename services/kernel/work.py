@@ -17,9 +17,21 @@ from schemas.subjects import NO_BUYER
 from services.kernel import ids, parked
 from services.kernel.inputs import WHOLE, Item, failure_of
 from services.kernel.parked import Lane, Parked, park_failed, park_waiting
-from services.kernel.process import Fact, PolicyInForce, Process, Slot, Tick, fire_before, handle, story_of
+from services.kernel.process import (
+    Fact,
+    Outcome,
+    PolicyInForce,
+    Process,
+    SetAside,
+    Slot,
+    Tick,
+    fire_before,
+    handle,
+    story_of,
+)
 from services.kernel.reader import Message
 from services.kernel.store import Outgoing, Row, StoryKey, outgoing
+from services.kernel.vault import Deposit
 
 Failure = tuple[str, str]
 """(reason, traceback)"""
@@ -34,6 +46,10 @@ class Work(Struct):
     parked: list[Parked] = msgspec.field(default_factory=list[Parked])
     blocked: dict[Lane, Lane] = msgspec.field(default_factory=dict[Lane, Lane])
     notices: list[OpsMessageRefused] = msgspec.field(default_factory=list[OpsMessageRefused])
+    deposits: list[tuple[str, str, Deposit]] = msgspec.field(default_factory=list[tuple[str, str, Deposit]])
+    aside: list[SetAside] = msgspec.field(default_factory=list[SetAside])
+    """Facts to be parked; whoever runs this finds their messages and takes them as refused (`inputs.set_aside`)."""
+    ended: set[StoryKey] = msgspec.field(default_factory=set[StoryKey])
 
     def slot(self, key: StoryKey) -> Slot:
         return self.slots.get(key) or self.rows[key].sound()
@@ -109,6 +125,9 @@ class Stories(Struct, frozen=True):
             return _park_tick(work, process, row, error)
         work.slots[key] = outcome.slot
         work.out += out
+        _keep(work, outcome)
+        if outcome.ended:
+            work.ended.add(key)
         return None
 
     def _decide(self, work: Work, item: Item, found: Sequence[StoryKey]) -> None:
@@ -117,6 +136,7 @@ class Stories(Struct, frozen=True):
         assert cause is not None
         now: datetime = item.message.recorded
         staged: dict[StoryKey, Slot] = {}
+        outcomes: list[Outcome] = []
         out: list[Outgoing] = []
         for key in found:
             process, slot, partition = self.processes[key[0]], work.slot(key), work.rows[key].partition
@@ -125,11 +145,16 @@ class Stories(Struct, frozen=True):
                 ticked = fire_before(process, slot, now, policy)
                 slot = ticked.slot
                 out += outgoing(partition, ticked.events)
+                outcomes.append(ticked)
             outcome = handle(process, slot, cause, now, policy)
             staged[key] = outcome.slot
             out += outgoing(partition, outcome.events)
+            outcomes.append(outcome)
         work.slots |= staged
+        work.ended -= staged.keys()
         work.out += out
+        for outcome in outcomes:
+            _keep(work, outcome)
 
     def _refusal(self, work: Work, item: Item) -> Outgoing:
         data = OpsMessageRefused(
@@ -153,6 +178,11 @@ class Stories(Struct, frozen=True):
             basis=f"in:{item.message.seq}",
         )
         return outgoing(item.partition, [event])[0]
+
+
+def _keep(work: Work, outcome: Outcome) -> None:
+    work.deposits += outcome.deposits
+    work.aside += outcome.aside
 
 
 def is_policy(item: Item) -> bool:

@@ -28,6 +28,7 @@ from services.kernel.process import PolicyInForce, Slot
 from services.kernel.reader import Message
 from services.kernel.service import Service
 from services.kernel.store import StoryKey
+from services.kernel.vault import Deposit, Keys, new_vault_key
 from services.replay.worker import Kept, Worker
 
 INSTANT = timedelta(microseconds=1)
@@ -49,7 +50,13 @@ class Memory:
     without processes is left out.
     """
 
-    def __init__(self, services: Sequence[Service], policy: Policy | None = None, start: datetime = EPOCH) -> None:
+    def __init__(
+        self,
+        services: Sequence[Service],
+        policy: Policy | None = None,
+        start: datetime = EPOCH,
+        keys: Keys | None = None,
+    ) -> None:
         self.now = start
         self.log: list[Event[Any]] = []
         """The events in log order, as far as this code knows their types."""
@@ -58,9 +65,10 @@ class Memory:
         self.inbox: list[Message] = []
         self._decoded: list[list[Item]] = []
         self._dues: list[Due] = []
+        self.keys = keys or Keys(b"an identity for tests and replays", [new_vault_key().encode()])
         force = _in_force(policy)
         self._workers = [
-            Worker(service, force, self._asker(number))
+            Worker(service, force, self._asker(number), self.keys, lambda seq: self.inbox[seq - 1])
             for number, service in enumerate(service for service in services if service.processes)
         ]
 
@@ -73,6 +81,11 @@ class Memory:
     def notices(self) -> list[OpsMessageRefused]:
         """What senders were told of refused messages."""
         return [notice for worker in self._workers for notice in worker.notices]
+
+    @property
+    def deposits(self) -> list[tuple[str, str, Deposit]]:
+        """(shop, buyer, contact) of everything that went into the vault."""
+        return [deposit for worker in self._workers for deposit in worker.deposits]
 
     @property
     def errors(self) -> list[Exception]:
@@ -194,7 +207,7 @@ class Memory:
         if worker.service.sources:
             for message in self.inbox[read[bus.INBOX] :]:
                 busy = True
-                for item in decode_message(message, worker.service.sources):
+                for item in decode_message(message, worker.service.sources, self.keys):
                     worker.take(item)
             read[bus.INBOX] = len(self.inbox)
         return busy

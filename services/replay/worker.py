@@ -15,11 +15,13 @@ from schemas.envelope import Accepted, Command, Event, Rejected
 from schemas.ops import OpsMessageRefused
 from services.kernel import bus, commands, parked, policy
 from services.kernel.commands import Answered, CommandSpec, Refusal, Story, content_of
-from services.kernel.inputs import Item, decode_message
+from services.kernel.inputs import Item, decode_message, seq_of, set_aside
 from services.kernel.parked import Lane, Parked
 from services.kernel.process import PolicyInForce, Process, Slot, beginning, handle, with_due
+from services.kernel.reader import Message
 from services.kernel.service import Service
 from services.kernel.store import Connection, Outgoing, Row, StoryKey, outgoing, story_partition
+from services.kernel.vault import Deposit, Keys
 from services.kernel.work import Failure, Stories, Work, is_policy, parts
 
 Asks = Callable[[datetime, StoryKey], None]
@@ -38,18 +40,24 @@ class Kept(Struct, kw_only=True):
 
 
 class Worker:
-    """One service at work; `asks` hears when a story wants to be looked at again."""
+    """One service at work; `asks` hears when a story wants to be looked at again; `stored` gives messages of INBOX."""
 
-    def __init__(self, service: Service, default: PolicyInForce, asks: Asks) -> None:
+    def __init__(
+        self, service: Service, default: PolicyInForce, asks: Asks, keys: Keys, stored: Callable[[int], Message]
+    ) -> None:
         self.service = service
         self.processes = {process.name: process for process in service.processes}
         self.kept: list[Kept] = []
         self.notices: list[OpsMessageRefused] = []
         self.errors: list[Exception] = []
+        self.deposits: list[tuple[str, str, Deposit]] = []
+        """(shop, buyer, contact) that went into the vault."""
         self.read = {bus.EVENTS: 0, bus.INBOX: 0}
         """How many messages of each stream it has handled."""
         self._default = default
         self._asks = asks
+        self._keys = keys
+        self._stored = stored
         self._policies: dict[str, tuple[int, PolicyInForce]] = {}
         self._stories = Stories(service.name, self.processes, self._policy)
         self._rows = _Rows(self.processes)
@@ -135,7 +143,7 @@ class Worker:
     def _again(self, kept: Parked) -> Failure | None:
         if kept.message.stream == parked.TICK:
             return None
-        for item in parts(decode_message(kept.message, self.service.sources), kept.part):
+        for item in parts(decode_message(kept.message, self.service.sources, self._keys), kept.part):
             found = self._stories.of(item)
             if item.part != kept.part:
                 self._stories.take(self._work, item, found)
@@ -180,6 +188,15 @@ class Worker:
 
     def _commit(self) -> None:
         work = self._work
+        for asked in work.aside:
+            self._stories.take(work, set_aside(self._stored(seq_of(asked.fact)), asked), [])
+        work.aside.clear()
+        self.deposits += work.deposits
+        work.deposits.clear()
+        ended = {key for key in work.ended if work.slots.pop(key, None)}
+        for key in ended:
+            del self._rows[key]
+        work.ended.clear()
         for key, slot in work.slots.items():
             row = self._rows[key]
             self._rows[key] = Row(slot, row.partition, row.version)
