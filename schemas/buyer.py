@@ -82,4 +82,21 @@ class BuyerProfileNoted(Struct, frozen=True, kw_only=True):
     value: Short
 
 
-EVENTS = (BuyerForgotten, BuyerLinked, BuyerUnlinked, BuyerContactStored, BuyerProfileNoted)
+class BuyerSmsReplied(Struct, frozen=True, kw_only=True):
+    """Somebody answered one of the shop's SMS: `opt_out` as it says how to (拒收请回复R), or anything else.
+
+    Lane `-` where the gateway knows the number alone; `phone_digest` finds the buyers. `reply_id`: the gateway's id of
+    the answer, to be shown as evidence. What it says otherwise stays with the gateway.
+    """
+
+    TYPE: ClassVar[str] = "buyer.sms_replied"
+    VERSION: ClassVar[int] = 1
+
+    phone_digest: Digest
+    says: Literal["opt_out", "other"]
+    reply_id: Id | None = None
+
+
+EVENTS = (
+    BuyerForgotten, BuyerLinked, BuyerUnlinked, BuyerContactStored, BuyerProfileNoted, BuyerSmsReplied,
+)  # fmt: skip

@@ -1,10 +1,20 @@
 """Order flag events (旗帜): how care desk, warehouse and aftersales talk. Source: domain.md 2, Flags."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from msgspec import Struct
 
 from schemas.types import Count, Department, FlagColour, Id, Short, Text, Time
+
+FLAG_ROUTES: Mapping[FlagColour, tuple[Department, Department]] = {
+    "red": ("care_desk", "warehouse"),
+    "blue": ("warehouse", "care_desk"),
+    "yellow": ("warehouse", "care_desk"),
+    "green": ("warehouse", "aftersales"),
+    "purple": ("care_desk", "warehouse"),
+}
+"""Who raises a flag, and whom it speaks to: only the one raises it, only the other clears it."""
 
 
 class OrderFlagged(Struct, frozen=True, kw_only=True):

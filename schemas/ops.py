@@ -11,7 +11,10 @@ from schemas.types import Count, Id, Millis, Short, Text, Time
 
 
 class OpsMessageRefused(Struct, frozen=True, kw_only=True):
-    """A raw message was refused. `inbox_seq`: its INBOX sequence. `field`: the path that was wrong."""
+    """A raw message, or a part of it, was refused. `inbox_seq`: its INBOX sequence. `field`: the path that was wrong.
+
+    `place`: where its sender finds it, where that has lines (`orders.csv row 17`).
+    """
 
     TYPE: ClassVar[str] = "ops.message_refused"
     VERSION: ClassVar[int] = 1
@@ -22,6 +25,7 @@ class OpsMessageRefused(Struct, frozen=True, kw_only=True):
     kind: Short = ""
     reason: Text
     field: Short | None = None
+    place: Short | None = None
 
 
 class OpsParkedGrowing(Struct, frozen=True, kw_only=True):

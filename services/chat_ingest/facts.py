@@ -14,6 +14,9 @@ ChatChannel = Literal["wangwang", "dongdong", "feige", "pdd", "other"]
 BOT = "bot"
 """The agent id under which 店小蜜 and auto-replies (自动回复) speak."""
 
+MAIN = "main"
+"""The agent id under which a shop's main account (主号) itself speaks; its name is also a nick, so it is no id."""
+
 
 class _Said(Struct, frozen=True, kw_only=True):
     """What each fact says beside the event's own fields; `channel` counts where the fact opens a conversation."""

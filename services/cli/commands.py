@@ -6,7 +6,25 @@ import click
 import typer
 from typer.core import TyperGroup
 
-from services.cli import contract, demo, doctor, imports, keys, live, parked, publish, run, show, tail, up, verify
+from services.cli import (
+    bridge_simulator,
+    contract,
+    demo,
+    doctor,
+    import_chats,
+    imports,
+    keys,
+    live,
+    parked,
+    publish,
+    run,
+    show,
+    tail,
+    up,
+    verify,
+)
+
+imports.app.command()(import_chats.chats)
 
 COMMANDS: dict[str, dict[str, tuple[Any, str]]] = {
     "Start it": {
@@ -18,7 +36,7 @@ COMMANDS: dict[str, dict[str, tuple[Any, str]]] = {
     },
     "Work with it": {
         "publish": (publish.publish, "Put a recorded stream of facts and commands on the bus."),
-        "import": (imports.app, "Take in an export of orders, CSV files of another system."),
+        "import": (imports.app, "Take in an export of orders or chats, files of another system."),
         "tail": (tail.tail, "Watch what happens, by shop, buyer or type of event."),
         "show": (show.app, "Look up an order, a buyer's chat, or how fast agents answer."),
         "live": (live.app, "Switch the sending of a shop's care messages on or off."),
@@ -27,6 +45,7 @@ COMMANDS: dict[str, dict[str, tuple[Any, str]]] = {
     "Check it": {
         "verify": (verify.verify, "Check that every stored state follows from the log."),
         "contract": (contract.contract, "Write the JSON Schemas of all events anew, for developers."),
+        "simulate": (bridge_simulator.bridge_simulator, "Play a platform that does what it is asked to do."),
     },
 }
 """What a newcomer reads: every command in one line, in the order in which they are met."""

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,7 +77,7 @@ def demo(
             with stack(directory, Ports.free(), variables={"CAREBUS_CLOCK": "driven"}, say=say) as local:
                 ready = time.monotonic()
                 say(f"ready after {ready - began:.1f} s; playing {len(entries)} lines of {file.name} ...")
-                outcome = asyncio.run(_outcome(local.settings, entries))
+                outcome = _run(_outcome(local.settings, entries))
                 seconds = time.monotonic() - ready
                 say(f"played in {seconds:.1f} s: {_span(entries)}, {len(outcome.events)} events in the log")
                 for line, answer in outcome.played.answers.items():
@@ -119,6 +119,14 @@ def _directory(*, keep: bool, say: Callable[[str], None]) -> Iterator[Path]:
             say(f"data and logs are in {directory}")
         else:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _run(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """Closed even where the interruption comes before the loop has begun with it: Python would say so on stderr."""
+    try:
+        return asyncio.run(coroutine)
+    finally:
+        coroutine.close()
 
 
 async def _outcome(settings: Settings, entries: Sequence[Entry]) -> Outcome:

@@ -1,9 +1,9 @@
-"""`carebus import`: what other systems exported, published raw to INBOX; trade_ingest does the rest."""
+"""`carebus import`: what other systems exported, published raw to INBOX; the ingest services do the rest."""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import msgspec
 import typer
@@ -37,6 +37,15 @@ ATTEMPTS = 5
 _NO_STREAM = 10059
 
 
+class Records(Protocol):
+    """What can be published: payloads, and how many they are."""
+
+    @property
+    def messages(self) -> int: ...
+
+    def records(self) -> Iterator[bytes]: ...
+
+
 class Told(Struct, frozen=True, kw_only=True):
     """What an import did. rows: of each file. stray: rows without an order, published to be refused and kept."""
 
@@ -64,7 +73,7 @@ def orders(
     where = target.settings()
     owner, export = _read(directory, mapping, shop)
     begun = monotonic()
-    _run(where, subjects.raw("csv", owner, "orders"), export, shown=not as_json)
+    publish_records(where, subjects.raw("csv", owner, "orders"), export, shown=not as_json)
     told = Told(
         shop=owner,
         orders=len(export.orders),
@@ -91,11 +100,11 @@ def _read(directory: Path, name: str, shop: str) -> "tuple[str, Export]":
         raise failure(f"{error} (nothing was published)") from None
 
 
-def _run(where: Settings, subject: str, export: "Export", *, shown: bool) -> None:
-    """Raises typer.Exit where a record cannot be published."""
+def publish_records(where: Settings, subject: str, export: Records, *, shown: bool, in_flight: int = IN_FLIGHT) -> None:
+    """Every record in INBOX. in_flight: 1 keeps their order. Raises typer.Exit where one cannot be published."""
     try:
         with progress(export.messages, "importing", shown=shown) as advance:
-            asyncio.run(_publish_all(where, subject, export.records(), advance))
+            asyncio.run(_publish_all(where, subject, export.records(), advance, in_flight))
     except Lost as error:
         raise _broken_off(error) from None
     except Unreachable as error:
@@ -114,7 +123,9 @@ def _broken_off(why: object) -> typer.Exit:
     )
 
 
-async def _publish_all(where: Settings, subject: str, records: Iterator[bytes], advance: Callable[[], None]) -> None:
+async def _publish_all(
+    where: Settings, subject: str, records: Iterator[bytes], advance: Callable[[], None], in_flight: int
+) -> None:
     """Every record is acknowledged when this returns."""
     async with reached(where) as client:
         await bus.stream_state(client, bus.INBOX)
@@ -125,7 +136,7 @@ async def _publish_all(where: Settings, subject: str, records: Iterator[bytes], 
                 await _publish(js, subject, payload)
                 advance()
 
-        workers = [asyncio.create_task(work()) for _ in range(IN_FLIGHT)]
+        workers = [asyncio.create_task(work()) for _ in range(in_flight)]
         try:
             await asyncio.gather(*workers)
         finally:

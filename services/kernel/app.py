@@ -37,6 +37,21 @@ CONNECT_S = 10.0
 """How long a service that starts waits for NATS before it ends, for its supervisor to try again."""
 
 
+class _Application(AsgiFastStream):
+    """FastStream's routes match a whole path; what lies under the prefix of a door is that door's."""
+
+    def __init__(self, running: Running, *brokers: NatsBroker, **options: Any) -> None:
+        super().__init__(*brokers, **options)
+        self._running = running
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            for prefix, answer in self._running.doors.items():
+                if scope["path"].startswith(prefix):
+                    return await answer(scope, receive, send)
+        await super().__call__(scope, receive, send)
+
+
 def application(running: Running, settings: Settings, registry: CollectorRegistry) -> AsgiFastStream:
     """The FastStream application of a service."""
 
@@ -94,7 +109,8 @@ def application(running: Running, settings: Settings, registry: CollectorRegistr
     async def answering() -> None:
         running.answering = True
 
-    return AsgiFastStream(
+    return _Application(
+        running,
         broker,
         lifespan=lifespan,
         after_startup=[answering],

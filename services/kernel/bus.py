@@ -79,6 +79,18 @@ async def request(nats: Nats, subject: str, body: Any) -> dict[str, Any]:
     return reply
 
 
+async def publish(nats: Nats, subject: str, payload: bytes, headers: dict[str, str]) -> int:
+    """Have a stream store a message; its sequence there. Raises BusError (code 0: it may be stored) and NatsError."""
+    try:
+        reply = await nats.request(subject, payload, timeout=ANSWER_S, headers=headers)
+    except (TimeoutError, OSError) as error:
+        raise BusError(f"publish: no acknowledgement ({type(error).__name__})") from error
+    answer: dict[str, Any] = msgspec.json.decode(reply.data)
+    if error := answer.get("error"):
+        raise BusError(f"publish: {error.get('description')}", int(error.get("err_code", 0)))
+    return answer["seq"]
+
+
 async def stream_state(nats: Nats, stream: str) -> StreamState:
     """Raises BusError, code 10059 where the stream does not exist."""
     info = await request(nats, f"STREAM.INFO.{stream}", {})

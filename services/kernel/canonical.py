@@ -4,6 +4,9 @@
 
 A sender says `specversion`, `id`, `source`, `type`, `time`, `buyer` and `data`; it may say `shop` (then it is that of
 the subject), `actor`, `correlationid` and `dataschema` (then its version is honoured). The services say the rest.
+
+Who does not know the buyer's open id may say `nick` instead, as long as the platform has not masked it: the fact then
+belongs to the lane in which a nick lives until it is linked (domain.md 1, Linking). The nick itself goes no further.
 """
 
 import codecs
@@ -16,12 +19,18 @@ from msgspec import Meta, Raw, Struct
 from schemas.catalogue import EVENTS
 from schemas.codec import dataschema, decode_data
 from schemas.strict import DecodeError, decode_struct, decode_typed
+from schemas.subjects import NO_BUYER
 from schemas.types import BuyerId, Id, Short, Time
+from services.kernel.fields import is_masked
 from services.kernel.inputs import RawFact, Refused, Source, time_fault
 from services.kernel.process import Fact
 
 MAX_FACTS = 1_000
 """The most facts in one message."""
+
+
+Nick = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
+"""How the platform shows a buyer: whole (`小美爱网购`) or masked (`小**`)."""
 
 
 class Statement(Struct, frozen=True, kw_only=True):
@@ -33,7 +42,8 @@ class Statement(Struct, frozen=True, kw_only=True):
     type: Short
     time: Time
     shop: Id | None = None
-    buyer: BuyerId
+    buyer: BuyerId | None = None
+    nick: Nick | None = None
     actor: Short = ""
     correlationid: Short = ""
     dataschema: Short = ""
@@ -43,8 +53,12 @@ class Statement(Struct, frozen=True, kw_only=True):
 _batch = msgspec.json.Decoder(Annotated[list[Raw], Meta(min_length=1, max_length=MAX_FACTS)])
 
 
-def canonical(types: Mapping[str, type[Any]]) -> Source:
-    """The source that takes these types, name -> Struct of the data. A wrong fact does not hold up its neighbours."""
+def canonical(types: Mapping[str, type[Any]], *, buyer_optional: bool = False) -> Source:
+    """The source that takes these types, name -> Struct of the data. A wrong fact does not hold up its neighbours.
+
+    buyer_optional: for senders that know the order and not whose it is (a warehouse, a courier); a fact that says
+    neither buyer nor nick, or a masked nick, is then one of NO_BUYER, until its order's buyer is known.
+    """
 
     def translate(raw: RawFact) -> Iterator[Fact[Any] | Refused]:
         try:
@@ -54,7 +68,7 @@ def canonical(types: Mapping[str, type[Any]]) -> Source:
             return
         for statement in statements:
             try:
-                yield _fact(raw, statement, types)
+                yield _fact(raw, statement, types, buyer_optional)
             except DecodeError as error:
                 yield Refused(_without_quotes(error), error.field)
 
@@ -73,13 +87,13 @@ def _statements(payload: bytes) -> Iterable[Raw | bytes]:
     return [payload]
 
 
-def _fact(raw: RawFact, payload: Raw | bytes, types: Mapping[str, type[Any]]) -> Fact[Any]:
+def _fact(raw: RawFact, payload: Raw | bytes, types: Mapping[str, type[Any]], buyer_optional: bool) -> Fact[Any]:
     said = decode_struct(Statement, payload, "CloudEvent")
     if said.shop is not None and said.shop != raw.shop:
         raise DecodeError("shop: not that of the subject", "shop")
     struct = types.get(said.type)
     if struct is None:
-        raise DecodeError(f"type: not one that in.canonical.<shop>.{raw.kind} takes", "type")
+        raise DecodeError(f"type: not one that in.{raw.source}.<shop>.{raw.kind} takes", "type")
     if fault := time_fault(said.time, raw.recorded):
         raise DecodeError(f"time: {fault}", "time")
     try:
@@ -91,11 +105,25 @@ def _fact(raw: RawFact, payload: Raw | bytes, types: Mapping[str, type[Any]]) ->
     return Fact(
         data=data,
         shop=raw.shop,
-        buyer=said.buyer,
+        buyer=_buyer(raw, said, buyer_optional),
         time=said.time,
         actor=said.actor,
         correlationid=said.correlationid,
     )
+
+
+def _buyer(raw: RawFact, said: Statement, optional: bool) -> str:
+    if said.buyer is not None:
+        if said.nick is not None:
+            raise DecodeError("nick: beside a buyer; say one of them", "nick")
+        return said.buyer
+    if said.nick is not None and not is_masked(said.nick):
+        return raw.keys.nick_lane(raw.shop, said.nick)
+    if optional:
+        return NO_BUYER
+    if said.nick is not None:
+        raise DecodeError("nick: masked, so that it may be anybody's", "nick")
+    raise DecodeError("buyer: missing; say the buyer's open id, or the nick", "buyer")
 
 
 def _data(said: Statement, struct: type[Any]) -> Any:

@@ -95,8 +95,11 @@ class Decider:
         if await self.policies.switch(connection, event, self.processes, now):
             self._log.say(Log.POLICY_SWITCHED, shop=event.shop, seq=event.seq, digest=event.data.digest)
 
-    async def fire(self, connection: Connection, owned: Collection[int], until: datetime, limit: int) -> set[int]:
-        """Fire the ticks whose instant lies before `until`, to which everything is read; the partitions they belong to.
+    async def fire(
+        self, connection: Connection, owned: Collection[int], until: datetime, limit: int
+    ) -> tuple[set[int], list[OpsMessageRefused]]:
+        """Fire the ticks whose instant lies before `until`, to which everything is read; the partitions they belong to,
+        and the facts that were set aside.
 
         A tick at that very instant waits: what is recorded at it goes first.
         """
@@ -116,7 +119,7 @@ class Decider:
                 if until - slot.fire > LATE:
                     self._metrics.late_ticks.inc()
         await self._write(connection, work)
-        return {row.partition for row in rows.values()}
+        return {row.partition for row in rows.values()}, work.notices
 
     async def renew(
         self, connection: Connection, owned: Collection[int], after: StoryKey
@@ -133,8 +136,10 @@ class Decider:
         await store.write(connection, states=store.state_rows(self.processes, renewed))
         return {row.partition for row in rows.values()}, max(rows, default=None)
 
-    async def redrive(self, connection: Connection, lane: Lane, decode: Decode) -> set[int]:
-        """Play a lane's parked messages again, in order, up to the first that fails again."""
+    async def redrive(
+        self, connection: Connection, lane: Lane, decode: Decode
+    ) -> tuple[set[int], list[OpsMessageRefused]]:
+        """Play a lane's parked messages again, in order, up to the first that fails again; what was refused of them."""
         rows = await parked.lane_rows(connection, lane, parked.REDRIVE + 1)
         work, done = Work(blocked=await self._hold(connection, {row["partition"] for row in rows})), list[int]()
         failed: tuple[int, str, str] | None = None
@@ -148,7 +153,7 @@ class Decider:
         await self._write(connection, work)
         await parked.settle(connection, lane, done, failed, more, self._code)
         self._log.say(Log.PARKED_RETRIED, shop=lane[0], count=len(done), reason=kind_of(failed[1]) if failed else None)
-        return {row["partition"] for row in rows}
+        return {row["partition"] for row in rows}, work.notices
 
     async def _again(
         self, connection: Connection, work: Work, items: Sequence[Item], row: asyncpg.Record

@@ -21,7 +21,7 @@ one transaction each, took as much of care_notifier's time as its whole loop (py
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 import asyncpg
@@ -32,12 +32,13 @@ from nats.errors import Error as NatsError
 
 from schemas.codec import DecodeError, UnknownType, UnknownVersion, decode
 from schemas.envelope import Event, EventData
-from schemas.subjects import SubjectError, parse_event, partition
+from schemas.subjects import SubjectError, parse_event, partition, raw
 from services.kernel import bus, store
 from services.kernel.clock import Clock, DrivenClock
 from services.kernel.ids import event_id
 from services.kernel.outbox import Relay
-from services.kernel.reader import message_of
+from services.kernel.reader import RECORDED_HEADER, message_of
+from services.kernel.settings import Settings
 from services.kernel.store import TRANSIENT, Connection
 from services.kernel.telemetry import Log, Logger
 
@@ -90,16 +91,27 @@ class Transaction:
 
 
 class Means:
-    """What an effect works with. `source` is the CloudEvents `source` of what it tells."""
+    """What an effect works with. source: the CloudEvents `source` of what it tells. held: what its `hold` gave."""
 
-    def __init__(self, effect: str, pool: asyncpg.Pool, relay: Relay, clock: Clock, log: Logger) -> None:
+    def __init__(
+        self, effect: str, pool: asyncpg.Pool, nats: bus.Nats, relay: Relay, clock: Clock, log: Logger, held: Any = None
+    ) -> None:
         self.effect = effect
         self.source = f"carebus/{effect}"
         self.clock = clock
         self.log = log
+        self.held = held
         self.driven = isinstance(clock, DrivenClock)
         self._pool = pool
+        self._nats = nats
         self._relay = relay
+
+    async def publish(self, source: str, shop: str, kind: str, payload: bytes, message_id: str) -> None:
+        """Put a raw fact into INBOX; it is stored when this returns. Raises BusError and NatsError."""
+        headers = {"Nats-Msg-Id": message_id}
+        if self.driven:
+            headers[RECORDED_HEADER] = self.clock.now().isoformat()
+        await bus.publish(self._nats, raw(source, shop, kind), payload, headers)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
@@ -118,18 +130,27 @@ Rest = Callable[[], Awaitable[None]] | Later | None
 Begin = Callable[[Sequence[Event[Any]], Means], Awaitable[Sequence[Rest]]]
 """Takes up some events, in one transaction; what is left of each."""
 
+Hold = Callable[[Settings], AbstractAsyncContextManager[Any]]
+"""Opens what an effect needs as long as its service runs (a session of HTTP). Raises SettingsError: no start then."""
+
+
+def nothing(_settings: Settings) -> AbstractAsyncContextManager[Any]:
+    """The Hold of an effect that needs nothing."""
+    return nullcontext()
+
 
 class Effect(Struct, frozen=True, kw_only=True):
     """What a service does because of these types of event, all of one entity.
 
     name: also the source of what it tells (`carebus/<name>`). ack_wait_s: longer than one message may take, its
-    waiting behind PENDING others included.
+    waiting behind PENDING others included. hold: what `Means.held` is to be.
     """
 
     name: str
     types: tuple[type[EventData], ...]
     begin: Begin
     ack_wait_s: float = 30.0
+    hold: Hold = nothing
 
     @property
     def entity(self) -> str:

@@ -31,6 +31,11 @@ _YUAN = re.compile(r"([0-9]{1,13})(?:\.([0-9]{1,2})0*)?")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _FLOATED = re.compile(r"[0-9](\.[0-9]+)?[eE]\+?[0-9]+|[0-9]+\.[0-9]*")
 
+_TRUTHS = {"true": True, "false": False, "1": True, "0": False}
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""What JSON can spell and neither UTF-8 nor PostgreSQL can keep."""
+
 T = TypeVar("T")
 
 
@@ -53,6 +58,10 @@ class Fields:
 
     def __contains__(self, name: str) -> bool:
         return not _is_nothing(self._values.get(name))
+
+    def said(self, name: str) -> bool:
+        """Whether the feed says it at all, be it that it is empty (a memo that was taken away)."""
+        return self._values.get(name) is not None
 
     def path(self, name: str) -> str:
         return f"{self._path}.{name}" if self._path else name
@@ -120,13 +129,16 @@ class Fields:
             return self._of(Fen, name, int(text))
         raise self.wrong(name, "a negative amount" if text.startswith("-") else "no whole amount in fen")
 
-    def local(self, name: str) -> datetime | None:
-        """A time of day and date in GMT+8 (`2026-11-11 00:00:03`), in UTC; null-like years are nothing."""
+    def local(self, name: str, *, ahead: bool = False) -> datetime | None:
+        """A time of day and date in GMT+8 (`2026-11-11 00:00:03`), in UTC; null-like years are nothing.
+
+        ahead: it may lie in the future, a deadline.
+        """
         value = self._values.get(name)
         if _is_nothing(value):
             return None
         if not isinstance(value, str):
-            return self.epoch(name)
+            return self.epoch(name, ahead=ahead)
         try:
             found = datetime.fromisoformat(value.strip())
             time = (found if found.tzinfo else found.replace(tzinfo=GMT8)).astimezone(UTC)
@@ -134,16 +146,16 @@ class Fields:
             if value.strip()[:4] in ("0001", "0000"):
                 return None
             raise self.wrong(name, "no time like 2026-11-11 00:00:03") from None
-        return self._time(name, time)
+        return self._time(name, time, ahead)
 
-    def epoch(self, name: str) -> datetime | None:
-        """Seconds or milliseconds since 1970, in UTC; 0 is nothing."""
+    def epoch(self, name: str, *, ahead: bool = False) -> datetime | None:
+        """Seconds or milliseconds since 1970, in UTC; 0 is nothing. ahead: as in `local`."""
         number = self.whole(name)
         if not number:
             return None
         try:
             seconds = number / 1000 if abs(number) >= _MILLISECONDS else number
-            return self._time(name, datetime.fromtimestamp(seconds, UTC))
+            return self._time(name, datetime.fromtimestamp(seconds, UTC), ahead)
         except (ValueError, OverflowError, OSError):
             raise self.wrong(name, "no time in seconds or milliseconds since 1970") from None
 
@@ -151,7 +163,7 @@ class Fields:
         """An object, also where it is JSON in a string."""
         value = self._values.get(name)
         if isinstance(value, str) and not _is_nothing(value):
-            value = load(value.encode(), self.path(name))
+            value = load(value.encode(errors="surrogatepass"), self.path(name))
         if _is_nothing(value):
             return None
         if not is_object(value):
@@ -162,7 +174,7 @@ class Fields:
         """A list of objects; one object stands for a list of it, `""` for an empty one."""
         value = self._values.get(name)
         if isinstance(value, str) and not _is_nothing(value):
-            value = load(value.encode(), self.path(name))
+            value = load(value.encode(errors="surrogatepass"), self.path(name))
         if _is_nothing(value):
             return []
         found: list[Fields] = []
@@ -188,6 +200,11 @@ class Fields:
             raise self.wrong(name, "not one of the values that are known here")
         return words[text]
 
+    def truth(self, name: str) -> bool | None:
+        """Yes or no: JSON's own true and false, or a word for them."""
+        value = self._values.get(name)
+        return value if isinstance(value, bool) else self.choice(name, _TRUTHS)
+
     def _amount(self, name: str) -> str | None:
         value = self._values.get(name)
         if _is_nothing(value):
@@ -196,16 +213,16 @@ class Fields:
             raise self.wrong(name, "no amount")
         return str(value).strip()
 
-    def _time(self, name: str, time: datetime) -> datetime | None:
+    def _time(self, name: str, time: datetime, ahead: bool) -> datetime | None:
         if time.year <= 1970:  # the null of a platform
             return None
-        if fault := time_fault(time, self._received):
+        if fault := time_fault(time, max(time, self._received) if ahead else self._received):
             raise self.wrong(name, fault)
         return time
 
     def _of(self, type: Any, name: str, value: Any) -> Any:
-        if isinstance(value, str) and "\0" in value:
-            raise self.wrong(name, "a NUL character")
+        if isinstance(value, str) and _UNSTORABLE.search(value):
+            raise self.wrong(name, "a NUL character, or half of a surrogate pair")
         try:
             return msgspec.convert(value, type)
         except msgspec.ValidationError as error:
@@ -260,7 +277,7 @@ def told(read: Callable[[], Iterable[Fact[Any]]]) -> Iterator[Fact[Any] | Refuse
 
 def is_masked(text: str) -> bool:
     """Whether a platform has hidden some of it (`张**`, `138****1234`): never an identity."""
-    return "*" in text
+    return "*" in text or "＊" in text
 
 
 def is_object(value: Any) -> TypeGuard[dict[str, Any]]:

@@ -69,7 +69,7 @@ class Item(Struct, frozen=True, kw_only=True, gc=False):
     """One input with its message, or why there is none.
 
     part: the fact's number within an INBOX message, or WHOLE. lane: (shop, buyer) from the subject.
-    skipped: of no concern here. aside: a failure that blocks nobody.
+    field, where: what was wrong with it, and where its sender finds it. aside: a failure that blocks nobody.
     """
 
     message: Message
@@ -80,6 +80,7 @@ class Item(Struct, frozen=True, kw_only=True, gc=False):
     reason: str = ""
     detail: str = ""
     field: str = ""
+    where: str = ""
     source: str = ""
     aside: bool = False
 
@@ -142,7 +143,8 @@ def _facts(message: Message, sources: Mapping[str, Source], keys: Keys) -> list[
     except NoKeys as error:
         return [_aside(message, partition, place, WHOLE, str(error), "")]
     except Exception as error:
-        reason, detail = failure_of(error)
+        _, detail = failure_of(error)
+        reason = f"{type(error).__name__}: a bug of the source"  # what the sender is told; the text may quote data
         return [_aside(message, partition, place, WHOLE, reason, detail)]
     return [
         _aside(
@@ -153,6 +155,7 @@ def _facts(message: Message, sources: Mapping[str, Source], keys: Keys) -> list[
             fact.reason,
             ", ".join(filter(None, (fact.place, fact.field))),
             fact.field,
+            fact.place,
         )
         if isinstance(fact, Refused)
         else _fact(message, partition, place, number, fact)
@@ -235,6 +238,7 @@ def _aside(
     reason: str,
     detail: str,
     field: str = "",
+    where: str = "",
 ) -> Item:
     return Item(
         message=message,
@@ -244,6 +248,7 @@ def _aside(
         reason=reason,
         detail=detail,
         field=field,
+        where=where,
         source=place.source,
         aside=True,
     )

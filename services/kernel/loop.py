@@ -52,6 +52,10 @@ SELECT array_remove(ARRAY[
 """
 
 
+Touched = tuple[set[int], Sequence[OpsMessageRefused]]
+"""The partitions that were worked on, and what was refused meanwhile, to be told to its senders."""
+
+
 class Worker(Protocol):
     """What a loop does with inputs: a Decider or a Projector. processes: whose ticks it fires.
 
@@ -67,8 +71,8 @@ class Worker(Protocol):
     ) -> Sequence[OpsMessageRefused]: ...
     async def fire(
         self, connection: store.Connection, owned: Collection[int], until: datetime, limit: int
-    ) -> set[int]: ...
-    async def redrive(self, connection: store.Connection, lane: parked.Lane, decode: Decode) -> set[int]: ...
+    ) -> Touched: ...
+    async def redrive(self, connection: store.Connection, lane: parked.Lane, decode: Decode) -> Touched: ...
     async def renew(
         self, connection: store.Connection, owned: Collection[int], after: store.StoryKey
     ) -> tuple[set[int], store.StoryKey | None]: ...
@@ -261,6 +265,10 @@ class Loop:
         self._ownership.checkpoints = store.advanced(self._ownership.checkpoints, moved)
         self._passed = Moved()
         self._say_committed(segment.messages, moved, monotonic() - started)
+        await self._tell(notices)
+
+    async def _tell(self, notices: Sequence[OpsMessageRefused]) -> None:
+        """Tell senders of what was refused, at most once; it stands in the log too."""
         for notice in notices:
             with suppress(NatsError):
                 subject = subjects.notice(notice.source, notice.shop)
@@ -309,12 +317,13 @@ class Loop:
         if isinstance(self._clock, DrivenClock):
             until = self._clock.now()
         async with self._pool.acquire() as connection, connection.transaction():
-            fired = await self._worker.fire(connection, owned, until, TICKS)
+            fired, notices = await self._worker.fire(connection, owned, until, TICKS)
             await store.write(connection, moves=self._still(fired))
             crash.point("before_commit")
         crash.point("after_commit")
         if fired:
             self._relay.wake.set()
+        await self._tell(notices)
         return bool(fired)
 
     async def _redrive(self) -> bool:
@@ -323,9 +332,10 @@ class Loop:
             lanes = await parked.lanes_to_retry(connection, owned)
         for lane in lanes:
             async with self._pool.acquire() as connection, connection.transaction():
-                touched = await self._worker.redrive(connection, lane, self._decode)
+                touched, notices = await self._worker.redrive(connection, lane, self._decode)
                 await store.write(connection, moves=self._still(touched))
             self._relay.wake.set()
+            await self._tell(notices)
         return bool(lanes)
 
     async def _renew(self, after: store.StoryKey) -> bool:
@@ -338,7 +348,7 @@ class Loop:
     def _decode(self, message: Message) -> list[Item]:
         return decode_message(message, self._sources, self._keys)
 
-    def _still(self, partitions: set[int]) -> list[store.Move]:
+    def _still(self, partitions: Collection[int]) -> list[store.Move]:
         """A move of these partitions to where they are: nothing but the fence. Raises Fenced."""
         held, stream = self._ownership.checkpoints, self._streams[0]
         keys = [(stream, partition) for partition in partitions]

@@ -51,6 +51,7 @@ class Metrics:
         self.late_ticks = counter("ticks_late", "Of these, fired over 1 s after their instant by the clock.")
         self._commands = histogram("command_seconds", "Commands answered.", _SECONDS, "endpoint", "result")
         self._queries = histogram("query_seconds", "Queries answered.", _SECONDS, "endpoint", "result")
+        self._doors = histogram("door_seconds", "Requests at the HTTP door answered.", _SECONDS, "result")
         self.owned = gauge("partitions_owned", "Partitions that this replica works on.")
         self.takeovers = counter("partition_takeovers", "Partitions taken over.")
         self.reopened = counter("reader_reopened", "Times that the reader opened again.", "stream")
@@ -88,6 +89,10 @@ class Metrics:
     def query(self, endpoint: str, result: str, seconds: float) -> None:
         """result: `answer` or the code of the rejection."""
         self._queries.labels(endpoint, result).observe(seconds)
+
+    def door(self, result: str, seconds: float) -> None:
+        """result: `accepted`, or the code of the refusal."""
+        self._doors.labels(result).observe(seconds)
 
     def log_field_dropped(self, event: Log) -> None:
         self._log_dropped.labels(event.name.lower()).inc()

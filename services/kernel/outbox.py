@@ -9,10 +9,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from typing import Any
 
 import asyncpg
-import msgspec
 from nats.errors import Error as NatsError
 
 from schemas.subjects import PARTITIONS, partition_filter, stored_partition
@@ -37,7 +35,6 @@ WAVES = 3
 """Most waves that are waited for one after the other before an atomic batch is sooner done."""
 POLL_S = 0.1
 """How soon a row is seen that a command committed in another replica."""
-ACK_S = 5.0
 RETRY_S = (0.05, 5.0)
 """First and longest pause after a failure."""
 
@@ -198,16 +195,8 @@ class Relay:
         """Send a message and have its acknowledgement. Raises RelayStopped, BusError."""
         if not self._ownership.fresh:
             raise RelayStopped("the heartbeat is stale")
-        try:
-            reply = await self._nats.request(
-                row["subject"], row["payload"], timeout=ACK_S, headers=self._headers(row) | (extra or {})
-            )
-        except (TimeoutError, OSError) as error:
-            raise bus.BusError(f"publish: no acknowledgement ({type(error).__name__})") from error
-        answer: dict[str, Any] = msgspec.json.decode(reply.data)
-        if error := answer.get("error"):
-            raise bus.BusError(f"publish: {error.get('description')}", int(error.get("err_code", 0)))
-        self.log_end = max(self.log_end, answer["seq"])
+        seq = await bus.publish(self._nats, row["subject"], row["payload"], self._headers(row) | (extra or {}))
+        self.log_end = max(self.log_end, seq)
 
     def _headers(self, row: asyncpg.Record) -> dict[str, str]:
         headers = {"Nats-Msg-Id": row["event_id"]}

@@ -61,9 +61,11 @@ class Projector:
         await store.write(connection, moves=moves)
         return ()
 
-    async def fire(self, connection: Connection, owned: Collection[int], until: datetime, limit: int) -> set[int]:
+    async def fire(
+        self, connection: Connection, owned: Collection[int], until: datetime, limit: int
+    ) -> tuple[set[int], tuple[()]]:
         """Projections have no ticks."""
-        return set()
+        return set(), ()
 
     async def renew(
         self, connection: Connection, owned: Collection[int], after: StoryKey
@@ -71,7 +73,7 @@ class Projector:
         """Projections have no stories."""
         return set(), None
 
-    async def redrive(self, connection: Connection, lane: Lane, decode: Decode) -> set[int]:
+    async def redrive(self, connection: Connection, lane: Lane, decode: Decode) -> tuple[set[int], tuple[()]]:
         """Play a lane's parked messages again, in order, up to the first that fails again."""
         rows = await parked.lane_rows(connection, lane, parked.REDRIVE + 1)
         done: list[int] = []
@@ -87,7 +89,7 @@ class Projector:
         more = rows[parked.REDRIVE]["id"] if len(rows) > parked.REDRIVE and not failed else None
         await parked.settle(connection, lane, done, failed, more, self._code)
         self._log.say(Log.PARKED_RETRIED, shop=lane[0], count=len(done), reason=kind_of(failed[1]) if failed else None)
-        return {row["partition"] for row in rows}
+        return {row["partition"] for row in rows}, ()
 
     async def _apply(
         self, connection: Connection, items: Sequence[Item], blocked: dict[Lane, Lane], kept: list[Parked]

@@ -1,19 +1,21 @@
 """A service put together: what it is made of, and its parts while it runs (`app` serves them)."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from importlib.metadata import version
 from typing import Any
 
 import asyncpg
 import msgspec
 from msgspec import Struct
+from nats.errors import Error as NatsError
 
 from services.kernel import bus
 from services.kernel.clock import Clock, DrivenClock, WallClock
 from services.kernel.commands import Commands, CommandSpec
 from services.kernel.decider import Decider
+from services.kernel.doors import Answer, Door, DoorMeans
 from services.kernel.effects import Effect, Hearing, Means, ensure_consumers
 from services.kernel.ids import replica_name
 from services.kernel.inputs import Source
@@ -41,6 +43,10 @@ EFFECT_CONNECTIONS = 8
 VERSION = version("carebus")
 
 
+Chore = Callable[[bus.Nats, Settings, Logger], Awaitable[None]]
+"""Something that every replica does again and again, every HOUSE_S; it may raise BusError and NatsError."""
+
+
 class Service(Struct, frozen=True, kw_only=True):
     """What a service is made of: processes (with sources, commands, effects) or projections (with queries)."""
 
@@ -51,6 +57,8 @@ class Service(Struct, frozen=True, kw_only=True):
     projections: Sequence[Projection] = ()
     queries: Sequence[QuerySpec] = ()
     effects: Sequence[Effect] = ()
+    doors: Sequence[Door] = ()
+    chores: Sequence[Chore] = ()
     reads_events: bool = True
 
     @property
@@ -71,12 +79,14 @@ class Running:
         self.clock: Clock = clock or (DrivenClock() if settings.clock == "driven" else WallClock())
         self.failed = ""
         self.answering = False
+        self.doors: dict[str, Answer] = {}
         self.ended = asyncio.Event()
         self.replica = replica_name()
         self._settings = settings
         self._metrics = metrics
         self._dsn = settings.dsn()
         self._tasks: list[asyncio.Task[None]] = []
+        self._held = AsyncExitStack()
         self._stopping = False
 
     async def start(self, nats: Any) -> None:
@@ -86,6 +96,8 @@ class Running:
         bus.check_server(found.major, found.minor)
         await bus.ensure_streams(nats, settings)
         await ensure_consumers(nats, service.name, service.effects)
+        means = DoorMeans(settings, nats, log, metrics)
+        self.doors = {door.prefix: door.open(means) for door in service.doors}
         self.pool: asyncpg.Pool = await connect_pool(
             self._dsn,
             service.name,
@@ -127,6 +139,7 @@ class Running:
         self.commands = Commands(self.pool, self._decider, self.relay, self.clock, log, metrics)
         self.queries = Queries(self.pool, nats, log, metrics)
         self._nats = nats
+        hearings = [await self._hearing(effect) for effect in service.effects]
         await self._ownership.start()
         self._tasks = [
             asyncio.create_task(self._guarded(self._ownership.run), name=f"{service.name}-heartbeat"),
@@ -134,8 +147,7 @@ class Running:
             asyncio.create_task(self._guarded(self.relay.run), name=f"{service.name}-relay"),
             asyncio.create_task(self._keep_house(), name=f"{service.name}-house"),
         ]
-        for effect in service.effects:
-            hearing = Hearing(service.name, effect, Means(effect.name, self.pool, self.relay, self.clock, log))
+        for effect, hearing in zip(service.effects, hearings, strict=True):
             await hearing.subscribe(nats)
             self._tasks.append(asyncio.create_task(self._guarded(hearing.run), name=f"{service.name}-{effect.name}"))
 
@@ -149,6 +161,7 @@ class Running:
         """End the loop and the relay between two transactions, give the partitions up, close the connections."""
         self._stopping = True
         await asyncio.gather(*map(_end, self._tasks))
+        await self._held.aclose()
         await self._ownership.stop()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.pool.close(), 5)
@@ -158,6 +171,12 @@ class Running:
     def not_ready(self) -> str:
         """Why the service is not ready; empty when it is."""
         return self.failed or self.loop.stuck or ("" if self.answering else "not yet subscribed")
+
+    async def _hearing(self, effect: Effect) -> Hearing:
+        """An effect with all it works with, opened here until the service stops. Raises SettingsError."""
+        held = await self._held.enter_async_context(effect.hold(self._settings))
+        means = Means(effect.name, self.pool, self._nats, self.relay, self.clock, self.log, held)
+        return Hearing(self.service.name, effect, means)
 
     def _fail(self, why: str) -> None:
         self.failed = why
@@ -182,8 +201,10 @@ class Running:
             with suppress(*TRANSIENT):
                 await self.commands.expire()
                 self._metrics.waiting.set(await self.pool.fetchval("SELECT count(*) FROM blocked"))
-            with suppress(bus.BusError):
+            with suppress(bus.BusError, NatsError):
                 await ensure_consumers(self._nats, self.service.name, self.service.effects)
+                for chore in self.service.chores:
+                    await chore(self._nats, self._settings, self.log)
             await asyncio.sleep(HOUSE_S)
 
 

@@ -20,6 +20,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     nats_url, postgres_dsn: where the servers are. nats_password_file, postgres_password_file: a secret that is not
     in the URL. nats_credentials_file: a JWT and its seed instead. strict_logs: a wrong log field raises (tests).
     identity_key_file, vault_keys_file: what contact data is digested and sealed with (vault.py).
+    door_file: who may publish through the HTTP door, with which secrets (trade_ingest/door_file.py).
+    bridges_file: the shops' bridges, through which is acted on the platforms (trade_ingest/bridge_file.py).
     http_port: health, metrics and the HTTP door; 0 takes a free one. batch: most messages in one transaction.
     log_max_bytes, inbox_max_bytes: limits of the two streams, well below the disk. duplicate_window_s: how long
     JetStream itself remembers message ids. restored: the database comes from a backup that is older than the log;
@@ -38,6 +40,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     policy_directory: str = ""
     identity_key_file: str = ""
     vault_keys_file: str = ""
+    door_file: str = ""
+    bridges_file: str = ""
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     batch: Annotated[int, Meta(ge=1, le=10_000)] = 1_000

@@ -52,6 +52,7 @@ FIELDS = {
     "seq": "A sequence of the stream.",
     "server": "A server's address without its login.",
     "shop": "The shop's id.",
+    "source": "The name of a feed, as in `in.<source>.<shop>.<kind>`.",
     "stream": "EVENTS or INBOX.",
     "type": "The type of an event.",
     "version": "Of the program, of a process or projection, of an event type, or of a policy.",
@@ -200,6 +201,18 @@ class Log(Enum):
         "error", ("endpoint", "shop", "reason", "error", "seconds"),
         "A query's handler broke.", "See `error`.",
     )  # fmt: skip
+    # the HTTP door
+    DOOR_ACCEPTED = (
+        "debug", ("source", "shop", "seq", "seconds"),
+        "A raw message came through the HTTP door and INBOX holds it.", "Nothing.",
+    )  # fmt: skip
+    DOOR_REFUSED = (
+        "warning", ("source", "shop", "reason", "seconds"),
+        "A request at the HTTP door was refused, and its sender told. `source` and `shop` are missing where there is "
+        "no such door.",
+        "Wrong signatures: compare secret and clock with the sender's. full, unavailable: look at NATS. busy: add "
+        "a replica.",
+    )  # fmt: skip
     # effects
     EFFECT_RETRIED = (
         "warning", ("process", "shop", "type", "seq", "error"),
@@ -223,6 +236,11 @@ class Log(Enum):
         "Nothing; with a real transport there is none.",
     )  # fmt: skip
     # policy and servers
+    POLICY_REFUSED = (
+        "error", ("reason",),
+        "The policy directory holds what cannot be a policy; the last good policies stay in force.",
+        "Mend the file and setting that `reason` names; it is read again by itself.",
+    )  # fmt: skip
     POLICY_SWITCHED = (
         "info", ("shop", "digest", "version", "seq"), "A shop's policy is in force.", "Nothing.",
     )  # fmt: skip

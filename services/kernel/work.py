@@ -162,7 +162,8 @@ class Stories(Struct, frozen=True):
             shop=item.lane[0],
             inbox_seq=item.message.seq,
             reason=item.reason[:500],
-            field=item.field or None,
+            field=item.field[:500] or None,
+            place=item.where[:500] or None,
         )
         work.notices.append(data)
         source, cause = f"carebus/{self.service}", f"in:{item.message.seq}:{item.part}"

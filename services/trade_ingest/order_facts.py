@@ -1,171 +1,148 @@
-"""Order facts: what the feeds say about an order, each business fact once, whatever repeats it (domain.md 2).
+"""Order facts: what the feeds say about an order becomes events, each business fact once (domain.md 2; feeds.md).
 
-The story of an order takes statements of the contract, in any order, and states each as an event when it is new. A
-fact is told from its repetitions by what IDENTITIES says of its type, never by a message id (platforms reuse them),
-and never refused for coming early: an order may be signed here before it is placed. What its state *is* follows from
-the times of the events, for whoever folds them.
+| a feed states | compared by | told as |
+| --- | --- | --- |
+| a fact of the contract: `order.paid`... | type, values, perhaps time: `identity` | itself, once |
+| a value: Price, Address, Memo, Flag | the last one stated: `values` | what changed since; an older one is late |
+| a scan: ParcelTraced, AllSigned | the event that it is: `parcels` | `order.arrived`, `order.signed`... |
+| a hint: Placed, Shipped, RefundStep... | what has its details: `hints`, `refunds` | nothing, or from what is known |
+| Owner | - | nothing: it says whose lane the order is in |
 
-**One order, one lane.** The first fact of an order says whose it is; a later one that names another buyer (a nick
-where the open id is known, a mistake of the feed) still goes to the lane of the first: an order is never torn in two
-and no fact is lost. Facts without a buyer do not come here: the sources refuse them.
+Facts come in any order, late and repeated; none is refused for coming early, and a memory never goes back.
 
-**Memory.** A few dozen bytes a fact, kept without end: forgetting an order 90 days after its end is not built yet, so
-`due` never asks for anything.
+**How it works.** `evolve` learns a fact at once (`learning`) and writes down what is news: `untold`. `decide` tells it
+as soon as the order's lane is known, and each event told is crossed off. Learning does not depend on the lane: what
+waits for a buyer is what is told anyway, and in the order of its times.
+
+**One order, one lane.** The first real buyer named (an open id: not "-", and not the lane of a nick) decides for ever;
+a later fact that names another (a nick, a mistake of the feed) goes to the same lane: an order is never torn in two and
+no fact is lost. Until then events wait, and come into the lane of a nick when only that is known (`waiting`).
+
+**Memory.** Some dozen bytes a fact, no text of a person, forgotten when nothing was heard for long (`waiting`).
 """
 
-import base64
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from hashlib import blake2b
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
-import msgspec
-from msgspec import Struct
+from msgspec.structs import replace
 
-from schemas.envelope import Event
-from schemas.order import (
-    OrderAddressChanged,
-    OrderArrived,
-    OrderClosed,
-    OrderCompleted,
-    OrderDepositPaid,
-    OrderMemoChanged,
-    OrderPaid,
-    OrderParcelException,
-    OrderParcelMoved,
-    OrderPickupScanned,
-    OrderPlaced,
-    OrderPriceAdjusted,
-    OrderPrinted,
-    OrderReceiptExtended,
-    OrderRejected,
-    OrderRestocked,
-    OrderShipped,
-    OrderSigned,
-)
-from schemas.refund import (
-    RefundAgreed,
-    RefundClosed,
-    RefundCompleted,
-    RefundGoodsReturned,
-    RefundRefused,
-    RefundRequested,
-)
-from schemas.review import ReviewChanged, ReviewPosted, ReviewReplied
+from schemas.buyer import BuyerContactStored
+from schemas.commands.trade_ingest import AssignBuyer
+from schemas.envelope import Command, Event, Rejected
+from schemas.flag import OrderFlagCleared, OrderFlagged
+from schemas.order import OrderAssigned
+from schemas.subjects import NO_BUYER
 from services.kernel.policy import Policy
-from services.kernel.process import Emit, Fact
+from services.kernel.process import Cause, Emit, Ended, Fact, SetAside, Tick
+from services.trade_ingest import actions, stated, waiting
+from services.trade_ingest.identity import IDENTITIES
+from services.trade_ingest.learning import LEARN, learned
+from services.trade_ingest.order_memory import MOST_WAITING, OrderFacts, recorded
 
-VERSION = 1
+__all__ = ["IDENTITIES", "INBOX", "VERSION", "OrderFacts", "State", "decide", "due", "evolve", "key"]
+
+VERSION = 2
 INBOX = True
 
-DIGEST_BYTES = 12
-"""96 bits tell the few hundred facts of one order apart."""
+NICK_LANE = "nick-"
+"""How the lane of somebody known by a nick only begins (`Keys.nick_lane`)."""
 
-
-class Identity(Struct, frozen=True):
-    """What makes two statements of one order the same fact: these fields, and (`timed`) the platform's time."""
-
-    fields: tuple[str, ...]
-    timed: bool
-
-
-def _once(*fields: str) -> Identity:
-    """It happens once; feeds give it different times (a message's own, a snapshot's) and details."""
-    return Identity(fields, timed=False)
-
-
-def _each(*fields: str) -> Identity:
-    """It may happen again with the same value: only the platform's time tells that from a repetition."""
-    return Identity(fields, timed=True)
-
-
-IDENTITIES: Mapping[type[Any], Identity] = {
-    # Once an order. What a later statement says differently has facts of its own (price, address, refund).
-    OrderPlaced: _once(),
-    OrderDepositPaid: _once(),
-    OrderPaid: _once(),
-    OrderCompleted: _once(),
-    # The whole order, or each set of lines: what is closed does not open again, and feeds word its reason differently.
-    OrderClosed: _once("line_ids"),
-    # Once a parcel. A parcel is shipped under one waybill; one sent anew is another parcel.
-    OrderShipped: _once("parcel_id"),
-    OrderPickupScanned: _once("parcel_id"),
-    OrderArrived: _once("parcel_id"),
-    OrderRejected: _once("parcel_id"),
-    # A station signs, then the buyer.
-    OrderSigned: _once("parcel_id", "by"),
-    # There and back again: a price, an address, a memo, a place may return to what it was.
-    OrderPriceAdjusted: _each("line_id", "price_fen", "postage_fen", "total_fen"),
-    OrderAddressChanged: _each("address_digest"),
-    OrderMemoChanged: _each("memo", "memo_version", "by"),
-    OrderParcelMoved: _each("parcel_id", "action", "city"),
-    # Delivery may fail, labels may be printed, receipt extended and goods restocked several times alike.
-    OrderParcelException: _each("parcel_id", "kind"),
-    OrderPrinted: _each("waybill", "memo_version", "address_digest"),
-    OrderReceiptExtended: _each("days"),
-    OrderRestocked: _each("line_ids"),
-    # A review is posted once, its changes and replies are values of a time.
-    ReviewPosted: _once("review_id"),
-    ReviewChanged: _each("review_id", "rating", "score", "text"),
-    ReviewReplied: _each("review_id", "text"),
-    # After a refusal the buyer may ask again under the same id, even for the same sum, and be refused again.
-    RefundRequested: _each("refund_id", "kind", "fee_fen"),
-    RefundRefused: _each("refund_id", "kind", "fee_fen"),
-    # Another kind or sum agreed is another agreement (a return first, then the refund).
-    RefundAgreed: _once("refund_id", "kind", "fee_fen"),
-    RefundGoodsReturned: _once("refund_id"),
-    RefundCompleted: _once("refund_id"),
-    RefundClosed: _once("refund_id"),
-}
-"""What a feed may state of an order, and what makes it the same fact. `order.assigned` and flags are not among it."""
-
-
-class OrderFacts(Struct, frozen=True):
-    """buyer: whose lane the order is in. known: the marks of the facts that were stated, in that order."""
-
-    buyer: str = ""
-    known: tuple[str, ...] = ()
-
+HAS_BUYER = Rejected(
+    code="has_buyer",
+    message="The order is another buyer's already; it stays in that lane.",
+    message_zh="该订单已归属其他买家,不能重新指定。",
+    field="data.open_id",
+)
 
 State = OrderFacts
 
+_KEYED = frozenset({*LEARN, OrderAssigned, OrderFlagged, OrderFlagCleared, BuyerContactStored})
+
 
 def key(item: Event[Any] | Fact[Any]) -> str | None:
-    return item.data.order_id if type(item.data) in IDENTITIES else None
+    return item.data.order_id if type(item.data) in _KEYED else None
 
 
-def evolve(facts: OrderFacts, item: Event[Any] | Fact[Any]) -> OrderFacts:
+def evolve(facts: OrderFacts, item: Event[Any] | Fact[Any] | SetAside) -> OrderFacts:
     match item:
+        case Fact():
+            return _heard(facts, item)
         case Event():
-            return OrderFacts(facts.buyer or item.buyer, (*facts.known, mark(item.data, item.time)))
-        case _:
-            return facts
+            return _crossed_off(facts, item)
+        case SetAside():
+            return waiting.put_aside(facts, item.fact)
 
 
-def decide(facts: OrderFacts, cause: object, now: datetime, policy: Policy) -> Iterable[Emit]:
+def decide(
+    facts: OrderFacts, cause: Cause, now: datetime, policy: Policy
+) -> Iterable[Emit | Rejected | SetAside | Ended]:
     match cause:
-        case Fact() if mark(cause.data, cause.time) not in facts.known:
-            yield Emit(data=cause.data, buyer=facts.buyer or cause.buyer, time=cause.time)
+        case Fact():
+            return waiting.told(facts, policy) if facts.buyer else ()
+        case Tick():
+            return waiting.ticked(facts, now, policy)
+        case Command(data=AssignBuyer() as wish):
+            return _assigned(facts, wish, policy)
+        case Command():
+            return actions.decide(facts, cause, now, policy)
         case _:
-            return
+            return ()
 
 
 def due(facts: OrderFacts, policy: Policy) -> datetime | None:
+    return waiting.due(facts, policy)
+
+
+def _heard(facts: OrderFacts, fact: Fact[Any]) -> OrderFacts:
+    """The lane, if the fact names it, and what the fact teaches; unless it would wait where too much waits already."""
+    instant = recorded(fact)
+    facts = _laned(facts, fact, instant)
+    if any(kept.aside and kept.fact == fact.id for kept in facts.untold):
+        return waiting.taken_up(facts, fact.id, instant)
+    after = learned(facts, fact)
+    if _waits(after) > _waits(facts) >= MOST_WAITING:
+        return replace(facts, crowded={**facts.crowded, fact.id: instant})
+    return after
+
+
+def _waits(facts: OrderFacts) -> int:
+    return len(facts.hints) + (0 if facts.buyer else len(facts.untold))
+
+
+def _laned(facts: OrderFacts, fact: Fact[Any], instant: datetime) -> OrderFacts:
+    buyer = fact.data.open_id if isinstance(fact.data, stated.Owner) else fact.buyer
+    if facts.buyer or buyer == NO_BUYER or (facts.nick and buyer.startswith(NICK_LANE)):
+        return replace(facts, learnt=instant)
+    if buyer.startswith(NICK_LANE):
+        return replace(facts, learnt=instant, nick=buyer, nick_at=instant)
+    return replace(facts, learnt=instant, buyer=buyer)
+
+
+def _crossed_off(facts: OrderFacts, event: Event[Any]) -> OrderFacts:
+    """An event was told: the lane is that of the first one. What was told in place of a hint is learnt by that."""
+    if not facts.buyer:
+        facts = replace(facts, buyer=event.buyer)
+    place = _place(facts, event)
+    if place is None and type(event.data) in LEARN:
+        facts = learned(facts, Fact(data=event.data, shop=event.shop, time=event.time, id=event.id))
+        place = _place(facts, event)
+    if place is None:
+        return facts
+    return replace(facts, untold=facts.untold[:place] + facts.untold[place + 1 :])
+
+
+def _place(facts: OrderFacts, event: Event[Any]) -> int | None:
+    """Where the event is kept; several of one type and time are told in the order in which they are kept."""
+    for place, kept in enumerate(facts.untold):
+        if kept.time == event.time and type(kept.data) is type(event.data):
+            return place
     return None
 
 
-def mark(data: Any, time: datetime) -> str:
-    """The fact's identity within its order: the type, and a digest of the values (no text of a person is kept)."""
-    identity = IDENTITIES[type(data)]
-    values = [_value(getattr(data, name)) for name in identity.fields]
-    if identity.timed:
-        values.append(time.astimezone(UTC))
-    if not values:
-        return data.TYPE
-    digest = blake2b(msgspec.json.encode(values), digest_size=DIGEST_BYTES).digest()
-    return f"{data.TYPE}:{base64.urlsafe_b64encode(digest).decode()}"
-
-
-def _value(value: Any) -> Any:
-    """Lines are a set, in whatever order a feed lists them."""
-    return sorted(value) if isinstance(value, tuple) else value
+def _assigned(facts: OrderFacts, wish: AssignBuyer, policy: Policy) -> Iterable[Emit | Rejected]:
+    """`order.assigned`, and what has waited; nothing where the order is that buyer's already."""
+    if facts.buyer:
+        return () if facts.buyer == wish.open_id else (HAS_BUYER,)
+    assigned = Emit(data=OrderAssigned(order_id=wish.order_id), buyer=wish.open_id)
+    return (assigned, *waiting.told(replace(facts, buyer=wish.open_id), policy))

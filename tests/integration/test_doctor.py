@@ -131,7 +131,7 @@ async def test_a_service_that_lags_is_told_by_how_much(
 async def test_an_effect_that_does_not_keep_up_is_told_with_its_cure(
     where: Where, nats_client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [service] = [service for name in registry.NAMES if (service := registry.service(name)).effects]
+    service = registry.service("care_notifier")
     [effect] = service.effects
     name = f"effect {service.name}-{effect.name}"
     assert (await examined(where))[name].found == f"not begun: {service.name} makes its consumer when it starts"

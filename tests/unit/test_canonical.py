@@ -8,12 +8,15 @@ import pytest
 
 from schemas.codec import dataschema
 from schemas.order import OrderPaid, OrderPlaced, OrderSigned
+from schemas.subjects import NO_BUYER
 from services.kernel.canonical import MAX_FACTS, canonical, contract_types
 from services.kernel.inputs import AHEAD, EARLIEST, RawFact, Refused
 from services.kernel.process import Fact
+from services.kernel.vault import Keys
 
 RECORDED = datetime(2026, 3, 2, 10, tzinfo=UTC)
 SECRET = "13812341234"
+KEYS = Keys(b"i" * 32, [])
 translate = canonical(contract_types(OrderPlaced, OrderPaid, OrderSigned))
 
 
@@ -33,7 +36,7 @@ def said(**changes: Any) -> dict[str, Any]:
 
 def told(payload: Any) -> list[Fact[Any] | Refused]:
     raw = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
-    return list(translate(RawFact("canonical", "s1", "trade", raw, 7, RECORDED)))
+    return list(translate(RawFact("canonical", "s1", "trade", raw, 7, RECORDED, KEYS)))
 
 
 def refused(payload: Any) -> Refused:
@@ -122,6 +125,41 @@ def test_the_present_version_may_be_named() -> None:
     assert told(said(dataschema=dataschema("order.paid", 1))) == told(said())
 
 
+def test_a_nick_stands_for_the_buyer_and_goes_no_further() -> None:
+    (fact,) = told(said(buyer=None, nick="小美爱网购"))
+    assert isinstance(fact, Fact)
+    assert fact.buyer == KEYS.nick_lane("s1", "小美爱网购")
+    assert "小美" not in str(fact)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"nick": "小美"}, "nick"),
+        ({"buyer": None, "nick": "小**"}, "nick"),
+        ({"buyer": None, "nick": "小＊＊"}, "nick"),
+        ({"buyer": None, "nick": ""}, "nick"),
+        ({"buyer": None, "nick": " \u3000"}, "nick"),
+        ({"buyer": None, "nick": 17}, "nick"),
+        ({"buyer": None, "nick": "a\0b"}, "nick"),
+        ({"buyer": None}, "buyer"),
+    ],
+)
+def test_a_buyer_is_one_that_can_be_told_from_others(changes: dict[str, Any], field: str) -> None:
+    found = refused(said(**changes))
+    assert found.field == field
+    assert "小" not in found.reason
+
+
+@pytest.mark.parametrize("changes", [{"buyer": None}, {"buyer": None, "nick": "小**"}])
+def test_where_the_buyer_is_optional_nobody_is_said_to_be_it(changes: dict[str, Any]) -> None:
+    anybody = canonical(contract_types(OrderPaid), buyer_optional=True)
+    raw = RawFact("courier", "s1", "trade", msgspec.json.encode(said(**changes)), 7, RECORDED, KEYS)
+    (fact,) = anybody(raw)
+    assert isinstance(fact, Fact)
+    assert fact.buyer == NO_BUYER
+
+
 def test_fields_that_nobody_knows_are_ignored() -> None:
     assert told(said(partner="x", data={"order_id": "4611686018427387905", "paid_fen": 2980, "more": 1})) == told(
         said()
@@ -149,6 +187,8 @@ def test_a_time_before_1990_is_a_null_in_the_disguise_of_a_time() -> None:
         {"shop": SECRET},
         {"time": SECRET},
         {"buyer": SECRET * 20},
+        {"nick": SECRET},
+        {"buyer": None, "nick": SECRET + "*"},
         {"dataschema": SECRET},
         {"data": {"order_id": SECRET * 20, "paid_fen": 1}},
         {"data": {"order_id": "o1", "paid_fen": SECRET}},

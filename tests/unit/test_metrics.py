@@ -30,6 +30,7 @@ def measure_everything(metrics: Metrics) -> None:
     metrics.outbox(7, 1.5)
     metrics.command("hang_up", "buyer_waiting", 0.01)
     metrics.query("orders.open", "answer", 0.01)
+    metrics.door("unauthorized", 0.01)
     metrics.parked.labels(reason="DecodeError").inc()
     metrics.skipped.labels(reason="unknown_type").inc(2)
     metrics.log_field_dropped(Log.OUTBOX_RETRY)
@@ -46,6 +47,7 @@ def test_every_measurement_is_told_with_its_labels(metrics: Metrics, registry: C
     assert value(registry, "outbox_oldest_seconds") == 1.5
     assert value(registry, "command_seconds_count", endpoint="hang_up", result="buyer_waiting") == 1
     assert value(registry, "query_seconds_count", endpoint="orders.open", result="answer") == 1
+    assert value(registry, "door_seconds_count", result="unauthorized") == 1
     assert value(registry, "messages_parked_total", reason="DecodeError") == 1
     assert value(registry, "messages_skipped_total", reason="unknown_type") == 2
     assert value(registry, "log_fields_dropped_total", event="outbox_retry") == 1

@@ -181,7 +181,9 @@ TIERS = [("normal", 0, 2), ("senior", 399_00, 2), ("vip", 688_00, 2), ("supreme"
 OWN = {
     "shop.name", "shop.owner", "shop.platform", "shop.kind", "calendar.holidays_of",
     "calendar.service_on_holidays", "calendar.shipping_weekdays", "calendar.shipping_on_holidays",
-    "orders.fold_after_days", "reception.archive_every_days", "escalations.parked_growing",
+    "orders.details_wait_minutes", "orders.waiting_hours", "orders.remembered_days",
+    "orders.fold_after_days", "reception.bot_answer_s", "reception.archive_every_days",
+    "escalations.parked_growing",
     "aftersales.returns.close_after_reminder_days", "aftersales.fold_after_days",
     "aftersales.review.open_within_days",
 }  # fmt: skip

@@ -48,6 +48,7 @@ class Reception(Struct, frozen=True, kw_only=True):
 
     reply: ReplyTargets
     bot_first: bool
+    bot_answer_s: Positive
     conversation_idle_minutes: Minutes
     questions_a_conversation: Number
     bargaining: Bargaining
@@ -56,6 +57,10 @@ class Reception(Struct, frozen=True, kw_only=True):
     roster: Roster
     faq: Faq
     archive_every_days: Positive
+
+    def __post_init__(self) -> None:
+        if self.bot_answer_s > self.reply.nudge_s:
+            raise ValueError("bot_answer_s must not exceed reply.nudge_s: the ladder would not wait for the bot")
 
 
 class Desk(Struct, frozen=True, kw_only=True):

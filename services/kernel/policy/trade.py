@@ -4,11 +4,12 @@ from datetime import date
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
+import holidays
 from msgspec import Meta, Struct
 
 from schemas.care import CareKind
 from schemas.types import FlagColour, Platform
-from services.kernel.policy.units import ClockTime, Days, Hours, Name, Number, Positive, Weekday, Window
+from services.kernel.policy.units import ClockTime, Days, Hours, Minutes, Name, Number, Positive, Weekday, Window
 
 
 class Shop(Struct, frozen=True, kw_only=True):
@@ -78,6 +79,17 @@ class Calendar(Struct, frozen=True, kw_only=True):
             ZoneInfo(self.time_zone)
         except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"time_zone: {self.time_zone!r} is no IANA time zone") from error
+        if self.holidays_of and not _is_country(self.holidays_of):
+            raise ValueError(f'holidays_of: {self.holidays_of!r} is no country; an ISO code like "CN", or "" for none')
+
+
+def _is_country(code: str) -> bool:
+    """Whether the library `holidays` has this country; it would take its own class names for one too."""
+    try:
+        holidays.country_holidays(code)
+    except NotImplementedError:
+        return False
+    return len(code) == len("CN")
 
 
 class Transit(Struct, frozen=True, kw_only=True):
@@ -90,7 +102,7 @@ class Transit(Struct, frozen=True, kw_only=True):
 
 
 class Orders(Struct, frozen=True, kw_only=True):
-    """Paying, shipping, receiving."""
+    """Paying, shipping, receiving; how long a fact waits for what it lacks, and an order is remembered."""
 
     pay_within_hours: Hours
     ship_due_cutoff: ClockTime
@@ -103,6 +115,9 @@ class Orders(Struct, frozen=True, kw_only=True):
     extension_days: Days
     extensions_by_itself: Number
     transit: Transit
+    details_wait_minutes: Minutes
+    waiting_hours: Hours
+    remembered_days: Days
     fold_after_days: Days
 
 

@@ -89,6 +89,7 @@ def test_the_service_turns_a_push_into_a_conversation_and_a_measured_reply() -> 
         "chat.conversation_opened",
         "chat.message_received",
         "chat.message_sent",
+        "chat.stage_reached",
         "chat.reply_recorded",
     ]
     assert memory.log[-1].data.latency_ms == 5_000

@@ -1,4 +1,4 @@
-"""Order facts: each business fact once, whatever message repeats it, in any order, and none is lost (domain.md 2)."""
+"""Facts of the contract: each business fact once, whatever repeats it, in any order, and none is lost (domain.md 2)."""
 
 from typing import Any
 
@@ -36,10 +36,12 @@ from schemas.refund import (
     RefundRequested,
 )
 from schemas.review import ReviewChanged, ReviewPosted, ReviewReplied
+from services.kernel.policy import default_policy
 from services.kernel.process import Emit
 from services.replay.story import at, fact, story
 from services.trade_ingest import order_facts
-from services.trade_ingest.order_facts import IDENTITIES
+from services.trade_ingest.identity import IDENTITIES
+from tests.unit.trade_ingest.orders import Order
 
 ORDER: dict[str, Any] = {"order_id": "o1"}
 PARCEL: dict[str, Any] = {**ORDER, "parcel_id": "p1"}
@@ -101,6 +103,9 @@ AGAIN = [
     data for data, _ in VALUES if IDENTITIES[type(data)].timed
 ]  # fmt: skip
 """Facts that may happen again with the same value."""
+
+
+STORY = ("order_facts", "s1", "-", "o1")
 
 
 def named(value: Any) -> str:
@@ -192,7 +197,31 @@ def test_the_event_says_who_told_it() -> None:
 def test_the_memory_holds_no_word_of_a_person_and_stays_small() -> None:
     memo = OrderMemoChanged(**ORDER, memo="请打13812341234" * 100, memo_version=1, by="buyer")
     told = story(order_facts).given(fact(memo, buyer="b1"), fact(ReviewChanged(**REVIEW), buyer="b1"))
-    state = msgspec.json.encode(told.memory.slots[("order_facts", "s1", "-", "o1")].state).decode()
+    state = msgspec.json.encode(told.memory.slots[STORY].state).decode()
     assert "13812341234" not in state
     assert "色差" not in state
-    assert len(state) < 120
+    assert len(state) < 250
+
+
+def test_what_an_order_is_can_be_read_by_the_commands_about_it() -> None:
+    line = OrderClosed(**ORDER, reason="缺货", paid=False, line_ids=("l1",))
+    told = story(order_facts).given(fact(line, buyer="b1"))
+    assert not any(_view(told).values())
+    told.given(*(fact(data, buyer="b1") for data in (PLACED, PAID, SHIPPED, OrderCompleted(**ORDER, cause="buyer"))))
+    told.given(fact(OrderClosed(**ORDER, reason="退款", paid=True), buyer="b1"))
+    assert all(_view(told).values())
+    state = told.memory.slots[STORY].state
+    assert (state.buyer, state.shop_kind) == ("b1", "c_shop")
+
+
+def _view(told: Any) -> dict[str, bool]:
+    state = told.memory.slots[STORY].state
+    return {name: getattr(state, f"is_{name}") for name in ("placed", "paid", "shipped", "completed", "closed")}
+
+
+def test_a_memory_of_the_first_version_goes_on_where_it_was() -> None:
+    row = b'{"buyer":"b1","known":["order.placed","order.paid"]}'
+    state = msgspec.json.decode(row, type=order_facts.State)
+    assert order_facts.due(state, default_policy()) is None
+    order = Order(state).hear(PAID, PLACED, SIGNED, buyer="b2")
+    assert [(event.data, event.buyer) for event in order.events] == [(SIGNED, "b1")]

@@ -21,10 +21,12 @@ from schemas.order import (
 )
 from schemas.refund import RefundRefused, RefundRequested
 from schemas.review import ReviewPosted
+from services.kernel.policy import default_policy
 from services.kernel.process import Fact, PolicyInForce, beginning, handle, process_of
 from services.trade_ingest import order_facts
 
 PROCESS = process_of(order_facts)
+POLICY = PolicyInForce(default_policy())
 BEGINNING = datetime(2026, 3, 2, tzinfo=UTC)
 REFUND: dict[str, Any] = {"order_id": "o1", "refund_id": "r1", "kind": "refund_only", "phase": "onsale"}
 
@@ -81,7 +83,7 @@ def test_any_order_and_any_repetition_of_an_orders_facts_gives_the_same_events_o
     slot, out = beginning(PROCESS, "s1", "-", "o1"), []
     for number, (data, time) in enumerate(told):
         fact = Fact(data=data, shop="s1", buyer="b1", time=time, id=f"in:{number}:0", seq=number)
-        outcome = handle(PROCESS, slot, fact, BEGINNING + timedelta(days=1), PolicyInForce(None))
+        outcome = handle(PROCESS, slot, fact, BEGINNING + timedelta(days=1), POLICY)
         stored = msgspec.json.decode(msgspec.json.encode(outcome.slot.state), type=order_facts.State)
         slot = msgspec.structs.replace(outcome.slot, state=stored)
         out += [(event.data, event.time) for event in outcome.events]

@@ -37,7 +37,7 @@ def test_chats_of_any_source_are_left_to_chat_ingest(source: str) -> None:
     [
         ("canonical", "trades", "kind", "trade and chat"),
         ("csv", "trade", "kind", "orders"),
-        ("taobo", "trade", "source", "canonical, csv"),
+        ("taobo", "trade", "source", "canonical, courier, csv"),
     ],
 )
 def test_what_nobody_knows_is_refused_and_the_sender_told_what_there_is(
