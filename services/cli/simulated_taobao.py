@@ -10,7 +10,7 @@ from services.cli.simulated_bridge import Echo
 from services.kernel.clock import Clock, WallClock
 from services.kernel.fields import GMT8
 from services.trade_ingest.bridge_http import Request
-from services.trade_ingest.flag_code import code_of
+from services.trade_ingest.flag_codes import code_of
 
 
 def taobao(clock: Clock | None = None) -> Echo:

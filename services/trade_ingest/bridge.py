@@ -40,7 +40,7 @@ from services.kernel.settings import Settings
 from services.trade_ingest import bridge_http
 from services.trade_ingest.bridge_file import Bridge, Bridges, read_bridges
 from services.trade_ingest.bridge_http import Outcome, Request
-from services.trade_ingest.flag_code import code_of
+from services.trade_ingest.flag_codes import code_of
 
 DEAD_S = 40.0
 """An attempt older than this has died with its replica: the request's TOTAL_S, the time for what comes before and

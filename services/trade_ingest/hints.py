@@ -39,15 +39,15 @@ UNSATISFIED: Mapping[str, str] = {
 
 
 def placed(facts: OrderFacts, hint: Fact[stated.Placed]) -> OrderFacts:
-    return facts if facts.is_placed else put_by(facts, hint)
+    return facts if facts.is_placed else put_by(facts, hint, timed=False)
 
 
 def paid(facts: OrderFacts, hint: Fact[stated.Paid]) -> OrderFacts:
-    return facts if facts.is_paid else put_by(facts, hint)
+    return facts if facts.is_paid else put_by(facts, hint, timed=False)
 
 
 def shipped(facts: OrderFacts, hint: Fact[stated.Shipped]) -> OrderFacts:
-    return facts if has_shipped(facts, hint.data) else put_by(facts, hint)
+    return facts if has_shipped(facts, hint.data) else put_by(facts, hint, timed=False)
 
 
 def address_touched(facts: OrderFacts, hint: Fact[stated.AddressTouched]) -> OrderFacts:
@@ -59,7 +59,7 @@ def reviewed(facts: OrderFacts, hint: Fact[stated.Reviewed]) -> OrderFacts:
     """A review of the order satisfies a hint about its line, and the other way round."""
     line = hint.data.line_id
     told = bool(facts.reviewed) if line is None else line in facts.reviewed or "" in facts.reviewed
-    return facts if told else put_by(facts, hint)
+    return facts if told else put_by(facts, hint, timed=False)
 
 
 def review_posted(facts: OrderFacts, fact: Fact[ReviewPosted]) -> OrderFacts:

@@ -186,10 +186,11 @@ def noted(facts: OrderFacts, fact: Fact[Any], data: Any, deposit: Deposit | None
     return replace(facts, untold=(*facts.untold, _kept(fact, data, deposit)))
 
 
-def put_by(facts: OrderFacts, hint: Fact[Any]) -> OrderFacts:
-    """A hint waits; the same one twice is one."""
-    if any(one.time == hint.time and one.data == hint.data for one in facts.hints):
-        return facts
+def put_by(facts: OrderFacts, hint: Fact[Any], *, timed: bool = True) -> OrderFacts:
+    """A hint waits; a repetition waits with it. timed: it may be so again, and only its time tells it from that."""
+    for kept in facts.hints:
+        if kept.data == hint.data and (kept.time == hint.time or not timed):
+            return facts
     return replace(facts, hints=(*facts.hints, _kept(hint, hint.data)))
 
 

@@ -60,7 +60,7 @@ def all_signed(facts: OrderFacts, fact: Fact[stated.AllSigned]) -> OrderFacts:
         facts = replace(facts, all_signed=fact.time)
     for parcel in facts.parcels.values():
         facts = _received(facts, fact, parcel)
-    return facts if facts.parcels else put_by(facts, fact)
+    return facts if facts.parcels else put_by(facts, fact, timed=False)
 
 
 def has_shipped(facts: OrderFacts, hint: stated.Shipped) -> bool:

@@ -18,7 +18,7 @@ from services.kernel.fields import Fields, message, told
 from services.kernel.inputs import RawFact, Refused
 from services.kernel.process import Fact
 from services.trade_ingest.bridge_results import ActionReported, ActionUnclear
-from services.trade_ingest.flag_code import code_of
+from services.trade_ingest.flag_codes import code_of
 from services.trade_ingest.stated import FlagPushed
 
 

@@ -101,6 +101,20 @@ def test_a_hint_that_has_waited_in_vain_is_set_aside_with_its_reason_once(hint: 
     assert (order.news, order.state.hints) == ([], ())
 
 
+@pytest.mark.parametrize(
+    "hint", [Placed(**ORDER, platform="taobao"), Paid(**ORDER), Shipped(**ORDER), Reviewed(**ORDER)]
+)
+def test_what_happens_once_is_one_hint_though_every_snapshot_repeats_it_with_its_own_time(hint: Any) -> None:
+    order = Order().hear(hint, when="10:00:00", buyer="b1").hear(hint, when="11:00:00", buyer="b1")
+    assert len(order.state.hints) == 1
+
+
+@pytest.mark.parametrize("hint", [AddressTouched(**ORDER), ParcelTraced(**ORDER, waybill=None, action="failed")])
+def test_what_may_happen_again_is_another_hint_at_another_time(hint: Any) -> None:
+    order = Order().hear(hint, when="10:00:00", buyer="b1").hear(hint, hint, when="11:00:00", buyer="b1")
+    assert len(order.state.hints) == 2
+
+
 def test_every_hint_has_a_reason_for_being_set_aside() -> None:
     assert {hint.TYPE for hint in HINTS} | {ParcelTraced.TYPE, AllSigned.TYPE} == set(UNSATISFIED)
     assert {hint.TYPE for hint in IN_VAIN} == set(UNSATISFIED), "each has a story here"
