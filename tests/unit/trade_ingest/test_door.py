@@ -96,27 +96,30 @@ def test_each_of_a_doors_secrets_vouches_so_that_they_can_be_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "fault"),
+    ("sign", "fault"),
     [
-        (signed(by=OTHER), "No matching signature found"),
-        (signed(body=BODY + " "), "No matching signature found"),
-        (signed() | {"webhook-id": "m2"}, "No matching signature found"),
-        (signed(ago=timedelta(days=1)), "Message timestamp too old"),
-        (signed(ago=timedelta(minutes=6)), "Message timestamp too old"),
-        (signed(ago=-timedelta(minutes=6)), "Message timestamp too new"),
-        (signed() | {"webhook-timestamp": "yesterday"}, "Invalid Signature Headers"),
-        (signed() | {"webhook-timestamp": "nan"}, "Invalid Signature Headers"),
-        (signed() | {"webhook-timestamp": "1e300"}, "Invalid Signature Headers"),
-        (signed() | {"webhook-signature": "v1"}, "Malformed signature"),
-        (signed() | {"webhook-signature": "v1,é"}, "Malformed signature"),
-        (signed() | {"webhook-signature": "v1,abc"}, "Malformed signature"),
-        (signed() | {"webhook-signature": "v2,aGk="}, "No matching signature found"),
-        (signed() | {"webhook-id": ""}, "Missing required headers"),
-        ({}, "Missing required headers"),
+        (lambda: signed(by=OTHER), "No matching signature found"),
+        (lambda: signed(body=BODY + " "), "No matching signature found"),
+        (lambda: signed() | {"webhook-id": "m2"}, "No matching signature found"),
+        (lambda: signed(ago=timedelta(days=1)), "Message timestamp too old"),
+        (lambda: signed(ago=timedelta(minutes=6)), "Message timestamp too old"),
+        (lambda: signed(ago=-timedelta(minutes=6)), "Message timestamp too new"),
+        (lambda: signed() | {"webhook-timestamp": "yesterday"}, "Invalid Signature Headers"),
+        (lambda: signed() | {"webhook-timestamp": "nan"}, "Invalid Signature Headers"),
+        (lambda: signed() | {"webhook-timestamp": "1e300"}, "Invalid Signature Headers"),
+        (lambda: signed() | {"webhook-signature": "v1"}, "Malformed signature"),
+        (lambda: signed() | {"webhook-signature": "v1,é"}, "Malformed signature"),
+        (lambda: signed() | {"webhook-signature": "v1,abc"}, "Malformed signature"),
+        (lambda: signed() | {"webhook-signature": "v2,aGk="}, "No matching signature found"),
+        (lambda: signed() | {"webhook-id": ""}, "Missing required headers"),
+        (dict, "Missing required headers"),
     ],
 )
-def test_what_is_not_signed_now_by_a_secret_of_the_door_is_not_vouched_for(headers: dict[str, str], fault: str) -> None:
-    assert fault_of([SECRET, OLD], headers, WIRE) == fault
+def test_what_is_not_signed_now_by_a_secret_of_the_door_is_not_vouched_for(
+    sign: Callable[[], dict[str, str]], fault: str
+) -> None:
+    """Signed when the test runs: by then a list made at its collection may be minutes old."""
+    assert fault_of([SECRET, OLD], sign(), WIRE) == fault
 
 
 def test_a_body_that_is_no_text_cannot_be_vouched_for() -> None:
