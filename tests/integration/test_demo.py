@@ -90,14 +90,17 @@ class Day:
         return ended
 
     def answers(self) -> dict[str, list[timedelta]]:
-        """How long each agent let buyers wait: from the first unanswered message to a person's word."""
+        """How long each agent let buyers wait: from the first unanswered message, or the opening at 9:00 (domain.md 3:
+        only service time counts), to a person's word.
+        """
         waiting: dict[str, datetime] = {}
         found: dict[str, list[timedelta]] = defaultdict(list)
         for fact in sorted(self.facts, key=lambda one: one.time):
             if fact.type == "chat.message_received":
                 waiting.setdefault(fact.buyer, fact.time)
             elif fact.type == "chat.message_sent" and not fact.auto and fact.buyer in waiting:
-                found[fact.agent_id].append(fact.time - waiting.pop(fact.buyer))
+                opening = fact.time.astimezone(ZoneInfo("Asia/Shanghai")).replace(hour=9, minute=0, second=0)
+                found[fact.agent_id].append(fact.time - max(waiting.pop(fact.buyer), opening))
         return found
 
 
