@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from schemas.envelope import Accepted, Command, CommandEnvelope, Rejected
 from schemas.strict import DecodeError, decode_struct
-from services.kernel import crash, parked, store
+from services.kernel import crash, parked
 from services.kernel.clock import Clock, monotonic
 from services.kernel.decider import Decider
 from services.kernel.metrics import Metrics
@@ -207,10 +207,7 @@ class Commands:
         outcome = handle(process, slot, command, received, policy)
         if outcome.rejected is not None:
             return replace(outcome.rejected, command_id=command.command_id)
-        key = (process.name, slot.shop, slot.buyer, slot.key)
-        states = store.state_rows(self._decider.processes, {key: outcome.slot})
-        out = store.outgoing(partition, outcome.events)
-        await store.write(connection, states=states, out=out, after=self._relay.log_end)
+        await self._decider.keep(connection, process, partition, outcome)
         return Accepted(command_id=command.command_id, events=tuple(event.id for event in outcome.events))
 
     def _failed(self, spec: CommandSpec, command: Command[Any] | None, error: Exception) -> None:

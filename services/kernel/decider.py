@@ -16,7 +16,7 @@ from services.kernel.inputs import Decode, Item, failure_of, seq_of, set_aside
 from services.kernel.metrics import Metrics
 from services.kernel.parked import Lane, Parked, kind_of, say_parked
 from services.kernel.policybook import PolicyBook
-from services.kernel.process import Process
+from services.kernel.process import Outcome, Process
 from services.kernel.store import Connection, Move, Row, StoryKey
 from services.kernel.telemetry import Log, Logger
 from services.kernel.work import Stories, Work, is_policy, parts
@@ -202,6 +202,16 @@ class Decider:
                     version=process.version,
                     count=slot.inputs,
                 )
+
+    async def keep(self, connection: Connection, process: Process, partition: int, outcome: Outcome) -> None:
+        """Write what became of one cause of one story, locked before. Raises store.TooLarge."""
+        slot = outcome.slot
+        work = Work(
+            slots={(process.name, slot.shop, slot.buyer, slot.key): slot},
+            out=store.outgoing(partition, outcome.events),
+            deposits=list(outcome.deposits),
+        )
+        await self._write(connection, work)
 
     async def _set_aside(self, work: Work) -> None:
         for asked in work.aside:

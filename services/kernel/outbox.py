@@ -29,7 +29,7 @@ BATCH = 1_000
 BATCH_BYTES = 8 * 1024 * 1024
 FEW = 12
 """Most rows that are sent one by one. An atomic batch costs the server 1.5 ms of its processor, whether of 2 messages
-or of 32, and a plain publish 0.1 ms (nats-server 2.12, file storage, `sync_interval: always`).
+or of 32, and a plain publish 0.1 ms (nats-server 2.15, file storage, `sync_interval: always`).
 """
 WAVES = 3
 """Most waves that are waited for one after the other before an atomic batch is sooner done."""

@@ -183,6 +183,7 @@ class Worker:
             return outcome.rejected
         self._work.out += outgoing(row.partition, outcome.events)
         self._work.slots[key] = outcome.slot
+        self._work.deposits += outcome.deposits
         self._commit()
         return Accepted(command_id=command.command_id, events=tuple(event.id for event in outcome.events))
 

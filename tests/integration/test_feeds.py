@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from schemas import subjects
 from schemas.buyer import BuyerContactStored
 from schemas.codec import decode
 from schemas.envelope import Event
@@ -21,6 +22,7 @@ from services.trade_ingest.app import SERVICE
 from tests.databases import Database
 from tests.stack import Stack, stack_of
 from tests.unit.trade_ingest.douyin_messages import AT, ID, detail, push
+from tests.unit.trade_ingest.test_jd import ORDER
 
 pytestmark = pytest.mark.integration
 
@@ -89,6 +91,30 @@ async def test_pushes_without_a_buyer_wait_in_view_until_the_order_is_known(
         assert {"order.placed", "order.paid", "order.completed"} <= {event.data.TYPE for event in events}
         owner = detail()["shop_order_detail"]["doudian_open_id"]
         assert {event.buyer for event in events if event.data.TYPE.startswith("order.")} == {owner}
+
+
+async def test_what_waited_for_a_buyer_assigned_by_hand_is_told_and_its_contact_is_in_the_vault(
+    database: Database, bus_url: str, keys: dict[str, Any]
+) -> None:
+    nobodys = {name: value for name, value in ORDER.items() if name not in ("pin", "open_id_buyer")}
+    async with stack_of([SERVICE], database.dsn, bus_url, **keys) as stack:
+        await stack.publish("jd", "s1", "order", nobodys)
+        await stack.settled()
+        assert await _log(stack) == []
+        wish = {"order_id": ORDER["orderId"], "open_id": "b7"}
+        actor = {"id": "lin", "role": "supervisor"}
+        asked = {"command_id": "c1", "shop": "s1", "actor": actor, "data": wish}
+        answer = await stack.ask(subjects.command("trade_ingest", "assign_buyer"), asked)
+        assert answer["result"] == "accepted"
+        await stack.settled()
+        events = await _log(stack)
+        assert {"order.assigned", "order.placed", "order.paid"} <= {event.data.TYPE for event in events}
+        assert {event.buyer for event in events} == {"b7"}
+        (stored,) = [event.data for event in events if isinstance(event.data, BuyerContactStored)]
+        sealed = await stack.connection.fetchval(
+            "SELECT sealed FROM vault.contact WHERE vault_ref = $1", stored.vault_ref
+        )
+        assert read_keys(Settings(**keys)).open(sealed.decode()).name == ORDER["consigneeInfo"]["fullname"]
 
 
 async def test_the_same_messages_again_add_nothing(database: Database, bus_url: str, keys: dict[str, Any]) -> None:
