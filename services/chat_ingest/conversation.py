@@ -1,7 +1,8 @@
 """Conversation: each chat message once, in the conversation to which its time belongs. Source: domain.md 1, 3.
 
 - **Once.** A message is known by who said what under which message id at which time: platforms reuse message ids, and
-  exports repeat what was pushed. Each is remembered for REMEMBERED from the day on which it was learnt, however long
+  pages and files repeat each other. (The same line of two feeds, one of which gives it an id of the platform and one
+  does not, counts twice.) Each is remembered for REMEMBERED from the day on which it was learnt, however long
   ago it was said: an import of last year's chats can be repeated too.
 - **Where.** A conversation goes on until a pause of `conversation_idle_minutes`. A message belongs to the one whose
   span, with that pause on either side, covers its own time; the earlier one where two do. So one that comes late goes

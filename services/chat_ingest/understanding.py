@@ -1,5 +1,7 @@
 """Understanding: what the messages of a chat say, as events, by the phrase files. Source: domain.md 3.
 
+Only what was written is read: a picture, a file or a card has an address for a text.
+
 | heard | told |
 | --- | --- |
 | a buyer's message | `chat.intent_detected`, each intent of the message once |
@@ -22,7 +24,7 @@ from msgspec.structs import replace
 
 from schemas.chat import Bargained, IntentDetected, MessageReceived, MessageSent, RuleBroken, Stage, StageReached
 from schemas.envelope import Event
-from schemas.grant import GrantGiven
+from schemas.grant import GrantGiven, GrantKind
 from schemas.subjects import NO_BUYER
 from services.chat_ingest.phrases import AgentText, phrasebook
 from services.kernel.policy import Policy
@@ -31,7 +33,7 @@ from services.kernel.process import Cause, Emit
 VERSION = 1
 
 KEPT = 5
-"""Conversations of a buyer that are remembered: a message that comes late may still belong to one before the last."""
+"""Conversations, and grants, of a buyer that are remembered: a late message may belong to one before the last."""
 
 
 class Talk(Struct, frozen=True):
@@ -44,16 +46,21 @@ class Talk(Struct, frozen=True):
 
 
 class Understanding(Struct, frozen=True):
-    """talks: the last KEPT conversations, in the order in which they were last written in. granted: until when."""
+    """talks: the last KEPT conversations, in the order in which they were last written in. grants: from when until when
+    something holds that an agent may promise a buyer.
+    """
 
     talks: tuple[Talk, ...] = ()
-    granted: datetime | None = None
+    grants: tuple[tuple[datetime, datetime], ...] = ()
 
     def talk(self, conversation_id: str) -> Talk:
         return next((t for t in self.talks if t.conversation_id == conversation_id), Talk(conversation_id))
 
 
 State = Understanding
+
+_PROMISED: frozenset[GrantKind] = frozenset({"discount", "gift", "compensation", "time", "price"})
+"""Grants of what an agent says to a buyer; leave, a transfer or a hang-up are none of his business."""
 
 _Heard = MessageReceived | MessageSent | StageReached | Bargained | GrantGiven
 
@@ -71,18 +78,18 @@ def evolve(known: Understanding, event: Event[Any]) -> Understanding:
             return _with(known, replace(talk, stages=(*talk.stages, stage)))
         case Bargained(conversation_id=conversation, round=number):
             return _with(known, replace(known.talk(conversation), round=number, bargaining=True))
-        case GrantGiven(expires_at=expires):
-            return replace(known, granted=max(expires, known.granted or expires))
+        case GrantGiven(kind=kind, expires_at=expires) if kind in _PROMISED:
+            return replace(known, grants=(*known.grants, (event.time, expires))[-KEPT:])
         case _:
             return known
 
 
 def decide(known: Understanding, cause: Cause, now: datetime, policy: Policy) -> Iterable[Emit]:
     match cause:
-        case Event(data=MessageReceived() as said, time=time):
+        case Event(data=MessageReceived(kind="text") as said, time=time):
             for data in _of_the_buyer(known.talk(said.conversation_id), said):
                 yield Emit(data=data, time=time)
-        case Event(data=MessageSent(care_id=None) as said, time=time):
+        case Event(data=MessageSent(kind="text", care_id=None) as said, time=time):
             read = phrasebook().read_agent(said.text, time.astimezone(ZoneInfo(policy.calendar.time_zone)))
             for data in _of_the_shop(known, said, read, time):
                 yield Emit(data=data, time=time)
@@ -112,9 +119,9 @@ def _of_the_shop(
         for found in read.stages:
             if found.stage not in reached:
                 yield StageReached(**where, stage=found.stage)
-        if read.claims_grant is not None and not (known.granted and time <= known.granted):
+        if read.claims_grant is not None and not any(given <= time <= until for given, until in known.grants):
             yield RuleBroken(**where, rule="grant_claimed", phrase=read.claims_grant)
-    for forbidden in {found.rule: found for found in reversed(read.forbidden)}.values():
+    for forbidden in read.forbidden:
         yield RuleBroken(**where, rule=forbidden.rule, phrase=forbidden.phrase)
 
 

@@ -76,8 +76,8 @@ class Keys:
         return "Keys(...)"
 
     def alias(self, shop: str, nick: str) -> str:
-        """The digest of a nick within its shop, 32 hex digits (domain.md 1, Linking)."""
-        return self._digest("nick", shop, nick)[:32]
+        """The digest of a nick within its shop, 32 hex digits (domain.md 1, Linking). Blanks around it do not count."""
+        return self._digest("nick", shop, nick.strip())[:32]
 
     def nick_lane(self, shop: str, nick: str) -> str:
         """The buyer id under which a nick lives until it is linked."""

@@ -1,7 +1,7 @@
 """Acting on an order by command: 改价 adjust_price, 关闭交易 close_order, 延长收货时间 extend_receipt (domain.md 2).
 
 What is accepted asks the shop's bridge (`platform.action_requested`); what became of it the bridge tells, and the feed
-that shows the order. The rules are judged by what is known of the order now: the platform has the last word.
+that shows the order. The rules are judged by what any feed has told of the order: the platform has the last word.
 
 **Who may change a price.** A discount is the supervisor's to grant (domain.md 1), so an item price is changed by a
 supervisor or the owner, and by anybody else with a grant. Grants are not known here yet: one that is named is not taken
@@ -10,16 +10,18 @@ on trust, and the answer is `no_grant`. Postage, which every shop may set freely
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any
 
 from schemas.commands.trade_ingest import AdjustPrice, CloseOrder, ExtendReceipt
 from schemas.envelope import Command, Rejected
+from schemas.order import OrderDepositPaid
 from schemas.platform import ActionArgs, ActionKind, PlatformActionRequested
 from schemas.subjects import NO_BUYER
 from schemas.types import Role
 from services.kernel.ids import event_id
 from services.kernel.policy import Policy
 from services.kernel.process import Emit
+from services.trade_ingest.order_memory import OrderFacts
 
 MAY_PRICE: Collection[Role] = ("supervisor", "owner")
 """Who needs no grant to change an item price."""
@@ -27,35 +29,7 @@ MAY_PRICE: Collection[Role] = ("supervisor", "owner")
 _SOURCE = "carebus/actions"
 
 
-class Order(Protocol):
-    """What must be known of an order to judge a command.
-
-    buyer: its lane. is_*: whether it has ever been so, by any feed. shop_kind: empty where no feed says it; the shop's
-    policy does then. line_ids: empty where no feed has shown the lines.
-    """
-
-    @property
-    def buyer(self) -> str: ...
-    @property
-    def is_placed(self) -> bool: ...
-    @property
-    def is_paid(self) -> bool: ...
-    @property
-    def is_shipped(self) -> bool: ...
-    @property
-    def is_completed(self) -> bool: ...
-    @property
-    def is_closed(self) -> bool: ...
-    @property
-    def shop_kind(self) -> Literal["c_shop", "mall", ""]: ...
-    @property
-    def line_ids(self) -> Sequence[str]: ...
-
-
-COMMANDS = (AdjustPrice, CloseOrder, ExtendReceipt)
-
-
-def decide(order: Order, command: Command[Any], now: datetime, policy: Policy) -> Iterable[Emit | Rejected]:
+def decide(order: OrderFacts, command: Command[Any], now: datetime, policy: Policy) -> Iterable[Emit | Rejected]:
     """What the bridge is to be asked for, in the lane of the order's buyer; or, alone, why not.
 
     Nothing at all: it is so already (a closed order is to be closed).
@@ -66,7 +40,7 @@ def decide(order: Order, command: Command[Any], now: datetime, policy: Policy) -
         case CloseOrder() as wish:
             kind, found = "close_order", _close_order(order, wish)
         case ExtendReceipt() as wish:
-            kind, found = "extend_receipt", _extend_receipt(order, wish)
+            kind, found = "extend_receipt", _extend_receipt(order, wish, policy)
         case _:
             return
     if isinstance(found, Rejected):
@@ -76,7 +50,7 @@ def decide(order: Order, command: Command[Any], now: datetime, policy: Policy) -
         yield _asked(order, command, number, kind, args)
 
 
-def _asked(order: Order, command: Command[Any], number: int, kind: ActionKind, args: ActionArgs) -> Emit:
+def _asked(order: OrderFacts, command: Command[Any], number: int, kind: ActionKind, args: ActionArgs) -> Emit:
     """action_id: made of the command's id, so that the same command asks for the same action."""
     action = event_id(_SOURCE, command.shop, NO_BUYER, command.data.order_id, command.command_id, number)
     data = PlatformActionRequested(action_id=action, kind=kind, args={"order_id": command.data.order_id, **args})
@@ -87,7 +61,7 @@ Found = Rejected | Sequence[ActionArgs]
 """Why it may not be; or the arguments of each action, without the order's id."""
 
 
-def _adjust_price(order: Order, wish: AdjustPrice, role: Role, policy: Policy) -> Found:
+def _adjust_price(order: OrderFacts, wish: AdjustPrice, role: Role, policy: Policy) -> Found:
     for field in ("price_fen", "postage_fen"):
         if (getattr(wish, field) or 0) < 0:
             return _no("negative", "A price or postage is zero or more.", "价格和邮费不能为负数。", field)
@@ -135,7 +109,7 @@ def _postage(wish: AdjustPrice) -> Found:
     return [{"postage_fen": wish.postage_fen}]
 
 
-def _close_order(order: Order, wish: CloseOrder) -> Found:
+def _close_order(order: OrderFacts, wish: CloseOrder) -> Found:
     """One action for the whole order, or one for each line."""
     reason = wish.reason.strip()
     if not reason:
@@ -154,6 +128,12 @@ def _close_order(order: Order, wish: CloseOrder) -> Found:
         )
     if order.is_closed:
         return []
+    if OrderDepositPaid.TYPE in order.known:
+        return _no(
+            "already_paid",
+            "The deposit is paid; the presale ends by a refund or by the platform, not by closing.",
+            "订单定金已支付,不能关闭;退定金请走退款流程,尾款逾期由平台处理。",
+        )
     lines = tuple(dict.fromkeys(wish.line_ids))
     if unknown := _unknown_line(order, lines, "line_ids"):
         return unknown
@@ -162,17 +142,25 @@ def _close_order(order: Order, wish: CloseOrder) -> Found:
     return [{"line_id": line, "reason": reason} for line in lines]
 
 
-def _extend_receipt(order: Order, wish: ExtendReceipt) -> Found:
+def _extend_receipt(order: OrderFacts, wish: ExtendReceipt, policy: Policy) -> Found:
+    """By `orders.extension_days` at most (domain.md 2, Extension)."""
     if order.is_completed or order.is_closed:
         return _no("completed", "The order has ended; nothing is left to extend.", "交易已结束,无法延长收货时间。")
     if not order.is_shipped:
         return _no("not_shipped", "The order is not shipped yet.", "订单尚未发货,无法延长收货时间。")
     if wish.days < 1:
         return _no("invalid_field", "Extend by one day or more.", "延长天数至少为 1 天。", "days")
+    if wish.days > (most := policy.orders.extension_days):
+        return _no(
+            "invalid_field",
+            f"A receipt is extended by {most} days at most at a time.",
+            f"收货时间每次最多延长 {most} 天。",
+            "days",
+        )
     return [{"days": wish.days}]
 
 
-def _unknown_line(order: Order, lines: Sequence[str], field: str) -> Rejected | None:
+def _unknown_line(order: OrderFacts, lines: Sequence[str], field: str) -> Rejected | None:
     """Where no feed has shown the lines, the platform is asked and answers."""
     if order.line_ids and not set(lines) <= set(order.line_ids):
         return _no("unknown_id", "The order has no such line.", "该订单没有此子订单。", field)

@@ -14,7 +14,8 @@ until the first has ended; in which order those that wait follow is not promised
 
 **A shop without a bridge fails for good, at once.** Whoever asked hears it while it matters and does it by hand. Kept
 until somebody configures a bridge, the backlog of days would be performed on orders that have gone on since (an order
-closed that was paid meanwhile), as switching a shop live never sends what came due before.
+closed that was paid meanwhile), as switching a shop live never sends what came due before. One whose bridge is taken
+out of the file while it waits fails alike, once no replica has asked for it during the span of the attempts.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -57,7 +58,9 @@ PAUSE_S = (1.0, 120.0)
 NO_BRIDGE = "no bridge is configured for this shop"
 
 _FIND = """
-SELECT shop, action_id, status, attempts, attempted_at < now() - make_interval(secs => $3) AS dead FROM acting
+SELECT shop, action_id, status, attempts, attempted_at < now() - make_interval(secs => $3) AS dead,
+    attempted_at < now() - make_interval(secs => $4) AS over
+FROM acting
 WHERE (shop, action_id) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY shop, action_id FOR UPDATE
 """
 _BEGIN = """
@@ -72,7 +75,7 @@ _AGAIN = """
 UPDATE acting SET status = 'attempting', attempt = $3, attempts = attempts + 1, attempted_at = now()
 WHERE shop = $1 AND action_id = $2 AND status = 'waiting' RETURNING attempts
 """
-_DIED = "UPDATE acting SET status = 'unknown', ended_at = now() WHERE shop = $1 AND action_id = $2"
+_END = "UPDATE acting SET status = $3, ended_at = now() WHERE shop = $1 AND action_id = $2"
 _SETTLE = """
 UPDATE acting SET status = $4, ended_at = CASE WHEN $4 = 'waiting' THEN NULL ELSE now() END
 WHERE shop = $1 AND action_id = $2 AND attempt = $3 AND status = 'attempting' RETURNING true
@@ -115,7 +118,7 @@ async def _begin(events: Sequence[Asked], means: Means) -> Sequence[Rest]:
     async with means.transaction() as transaction:
         connection = transaction.connection
         shops, actions = [event.shop for event in events], [event.data.action_id for event in events]
-        known = {_name(row): row for row in await connection.fetch(_FIND, shops, actions, DEAD_S)}
+        known = {_name(row): row for row in await connection.fetch(_FIND, shops, actions, DEAD_S, span_s())}
         new: dict[Name, Asked] = {}
         for event in events:
             if (name := _name_of(event)) not in known:
@@ -147,22 +150,29 @@ async def _found(transaction: Transaction, event: Asked, row: Any, token: str, m
         case "unknown":
             return unclear  # the replica may have died before it had stated it
         case "attempting" if row["dead"]:
-            await transaction.connection.execute(_DIED, *_name(row))
-            _tell(transaction, event, Outcome("unknown", "the attempt died before it was settled"), row["attempts"])
+            await _end(transaction, event, row, Outcome("unknown", "the attempt died before it was settled"))
             return unclear
         case "attempting":
             return Later(BUSY_S)
         case "waiting" if event.shop in _held(means).bridges:
             number = await transaction.connection.fetchval(_AGAIN, *_name(row), token)
             return partial(_go_on, event, Attempt(token, number), means)
-        case "waiting":
+        case "waiting" if not row["over"]:
             return Later(PAUSE_S[1])  # this replica was started with another file than the one that began it
+        case "waiting":  # and no replica has the other file any more, or it would have asked again
+            await _end(transaction, event, row, Outcome("failed", NO_BRIDGE))
+            return None
         case _:
             return None
 
 
+async def _end(transaction: Transaction, event: Asked, row: Any, outcome: Outcome) -> None:
+    await transaction.connection.execute(_END, *_name(row), outcome.status)
+    _tell(transaction, event, outcome, row["attempts"])
+
+
 async def _go_on(event: Asked, attempt: Attempt, means: Means) -> None:
-    outcome = await _attempt(event, means)
+    outcome = await _attempt(event, attempt, means)
     if outcome.status == "again" and attempt.number >= ATTEMPTS:
         outcome = Outcome("failed", f"given up after {attempt.number} attempts: {outcome.note}")
     async with means.transaction() as transaction:
@@ -177,11 +187,11 @@ async def _go_on(event: Asked, attempt: Attempt, means: Means) -> None:
         await _state_unclear(event, attempt.number, means)
 
 
-async def _attempt(event: Asked, means: Means) -> Outcome:
+async def _attempt(event: Asked, attempt: Attempt, means: Means) -> Outcome:
     bridges, client = _held(means)
     asked, shop = event.data, bridges[event.shop]
     try:
-        await _state_pushed(event, shop, means)
+        await _state_pushed(event, shop, attempt, means)
     except (BusError, NatsError) as error:  # the request has not left yet
         return Outcome("again", f"NATS was away ({type(error).__name__})")
     request = Request(action_id=asked.action_id, shop=event.shop, buyer=event.buyer, kind=asked.kind, args=asked.args)
@@ -194,8 +204,16 @@ def pause_s(attempts: int) -> float:
     return min(first * 2 ** (attempts - 1), longest)
 
 
-async def _state_pushed(event: Asked, shop: Bridge, means: Means) -> None:
-    """State which flag the platform is about to show, if it is a flag, and one that the platform can show."""
+def span_s() -> float:
+    """From an action's first attempt to its last: longer than any pause between two of them."""
+    return sum(map(pause_s, range(1, ATTEMPTS)))
+
+
+async def _state_pushed(event: Asked, shop: Bridge, attempt: Attempt, means: Means) -> None:
+    """State which flag the platform is about to show, if it is a flag, and one that the platform can show.
+
+    At each attempt anew: what somebody has flagged in between has made the last statement out of date.
+    """
     args = event.data.args
     colour: Any = args.get("colour")
     if event.data.kind != "set_flag" or code_of(shop.platform, colour) is None:
@@ -203,7 +221,8 @@ async def _state_pushed(event: Asked, shop: Bridge, means: Means) -> None:
     said = {
         "order_id": args.get("order_id"), "platform": shop.platform, "colour": colour, "memo": args.get("memo"),
     }  # fmt: skip
-    await means.publish("bridge", event.shop, "pushed", msgspec.json.encode(said), f"pushed:{event.data.action_id}")
+    message_id = f"pushed:{event.data.action_id}:{attempt.number}"
+    await means.publish("bridge", event.shop, "pushed", msgspec.json.encode(said), message_id)
 
 
 async def _state_unclear(event: Asked, attempts: int, means: Means) -> None:

@@ -1,7 +1,7 @@
 """Hints: statements that lack what their event needs. They wait for the one that has it (stated.py, HINTS).
 
 Learning a hint is asking whether it is satisfied already; it is asked again whenever something is learnt. Then nothing
-is told for it: the statement with the details was. Two hints are told from what is known if nothing better comes soon,
+is told for it: the statement with the details was. Two are told from what is known if nothing better comes soon,
 because the desk acts on them at once (an unpaid reminder, payment thanks): an order placed, without its lines, and an
 order paid, of the order's price. All others are set aside when nothing has come for long.
 """
@@ -26,7 +26,7 @@ one though its time lies a little before the message's. Own.
 """
 
 UNSATISFIED: Mapping[str, str] = {
-    stated.Placed.TYPE: "no message has told the sum of the order that was placed",
+    stated.Placed.TYPE: "no message has told the sum of the order placed, or a presale's balance and window",
     stated.Paid.TYPE: "no message has told the sum that was paid",
     stated.Shipped.TYPE: "no message has named the waybill of what was shipped",
     stated.AddressTouched.TYPE: "no message has told the new address",
@@ -69,28 +69,35 @@ def review_posted(facts: OrderFacts, fact: Fact[ReviewPosted]) -> OrderFacts:
     return once(facts, fact, fact.data)
 
 
-def in_its_place(facts: OrderFacts, hint: Kept, policy: Policy) -> Any | None:
-    """The event that is told for a hint to which no details have come; None where that must not be guessed.
-
-    Of an order placed nothing is known but its sum: no lines, and a postage of 0 stands for an unknown one.
-    """
-    data = hint.data
-    known_fen = facts.price.total_fen if facts.price else None
-    match data:
+def in_its_place(facts: OrderFacts, hint: Kept, policy: Policy) -> tuple[Any, ...]:
+    """The events that are told for a hint to which no details have come; none where they must not be guessed."""
+    match hint.data:
         case stated.Placed():
-            total = data.total_fen if data.total_fen is not None else known_fen
-            if total is None:
-                return None
-            return OrderPlaced(
-                order_id=data.order_id,
-                platform=data.platform,
-                shop_kind=facts.shop_kind or policy.shop.kind,
-                lines=(),
-                total_fen=total,
-                postage_fen=0,
-                region=facts.region,
-            )
-        case stated.Paid():
-            return None if known_fen is None else OrderPaid(order_id=data.order_id, paid_fen=known_fen)
+            return _placed(facts, hint.data, policy)
+        case stated.Paid() if facts.price:
+            return (OrderPaid(order_id=hint.data.order_id, paid_fen=facts.price.total_fen),)
         case _:
-            return None
+            return ()
+
+
+def _placed(facts: OrderFacts, data: stated.Placed, policy: Policy) -> tuple[OrderPlaced, ...]:
+    """Of an order placed nothing is known but its sum: no lines, and a postage of 0 stands for an unknown one.
+
+    The sum is the one in force now: a change of it that was heard of in the meantime was no news, as the order was not
+    told yet. A presale (预售) is not told: without its window and balance the desk would ask for the whole sum now.
+    """
+    said = [kept.data for kept in facts.hints if isinstance(kept.data, stated.Placed)]
+    total_fen = facts.price.total_fen if facts.price else data.total_fen
+    if total_fen is None or any(one.presale for one in (data, *said)):
+        return ()
+    placed = OrderPlaced(
+        order_id=data.order_id,
+        platform=data.platform,
+        shop_kind=facts.shop_kind or policy.shop.kind,
+        lines=(),
+        total_fen=total_fen,
+        postage_fen=0,
+        pay_mode="cash_on_delivery" if data.cash_on_delivery else "online",
+        region=facts.region,
+    )
+    return (placed,)

@@ -34,12 +34,12 @@ def _fact(facts: OrderFacts, fact: Fact[Any]) -> OrderFacts:
 def _placed(facts: OrderFacts, fact: Fact[OrderPlaced]) -> OrderFacts:
     """Once; where it was told for a hint, the statement with the details still teaches them."""
     data = fact.data
-    if facts.is_placed and (facts.lines or not data.lines):
+    if facts.is_placed and (facts.line_ids or not data.lines):
         return facts
     known = replace(
         facts,
         shop_kind=data.shop_kind,
-        lines=tuple(line.line_id for line in data.lines),
+        line_ids=tuple(line.line_id for line in data.lines),
         region=facts.region or data.region,
         price=values.placed_price(facts, data, fact.time),
     )
@@ -58,6 +58,7 @@ LEARN: Mapping[type[Any], Learn] = {
     OrderAddressChanged: values.address_changed,
     OrderMemoChanged: values.memo_changed,
     OrderShipped: parcels.shipped,
+    **dict.fromkeys(parcels.SCANS, parcels.scanned),
     ReviewPosted: hints.review_posted,
     **dict.fromkeys(refunds.STEPS.values(), refunds.refund),
     stated.Price: values.price,

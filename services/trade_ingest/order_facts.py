@@ -4,8 +4,9 @@
 | --- | --- | --- |
 | a fact of the contract: `order.paid`... | type, values, perhaps time: `identity` | itself, once |
 | a value: Price, Address, Memo, Flag | the last one stated: `values` | what changed since; an older one is late |
-| a scan: ParcelTraced, AllSigned | the event that it is: `parcels` | `order.arrived`, `order.signed`... |
-| a hint: Placed, Shipped, RefundStep... | what has its details: `hints`, `refunds` | nothing, or from what is known |
+| a scan: ParcelTraced | the event that it is, of one parcel: `parcels` | `order.arrived`, `order.signed`... |
+| a step of a refund, with details or without | the steps beside it in time: `refunds` | itself, once |
+| a hint: Placed, Shipped, AllSigned... | what has its details: `hints` | nothing, or from what is known |
 | Owner | - | nothing: it says whose lane the order is in |
 
 Facts come in any order, late and repeated; none is refused for coming early, and a memory never goes back.
@@ -18,7 +19,8 @@ waits for a buyer is what is told anyway, and in the order of its times.
 a later fact that names another (a nick, a mistake of the feed) goes to the same lane: an order is never torn in two and
 no fact is lost. Until then events wait, and come into the lane of a nick when only that is known (`waiting`).
 
-**Memory.** Some dozen bytes a fact, no text of a person, forgotten when nothing was heard for long (`waiting`).
+**Memory.** Some dozen bytes a fact and bounded, no text of a person but in what waits, forgotten when nothing was heard
+for long (`waiting`).
 """
 
 from collections.abc import Iterable
@@ -36,13 +38,10 @@ from schemas.subjects import NO_BUYER
 from services.kernel.policy import Policy
 from services.kernel.process import Cause, Emit, Ended, Fact, SetAside, Tick
 from services.trade_ingest import actions, stated, waiting
-from services.trade_ingest.identity import IDENTITIES
 from services.trade_ingest.learning import LEARN, learned
-from services.trade_ingest.order_memory import MOST_WAITING, OrderFacts, recorded
+from services.trade_ingest.order_memory import MOST_KNOWN, MOST_WAITING, OrderFacts, recorded
 
-__all__ = ["IDENTITIES", "INBOX", "VERSION", "OrderFacts", "State", "decide", "due", "evolve", "key"]
-
-VERSION = 2
+VERSION = 3
 INBOX = True
 
 NICK_LANE = "nick-"
@@ -95,13 +94,13 @@ def due(facts: OrderFacts, policy: Policy) -> datetime | None:
 
 
 def _heard(facts: OrderFacts, fact: Fact[Any]) -> OrderFacts:
-    """The lane, if the fact names it, and what the fact teaches; unless it would wait where too much waits already."""
+    """The lane, if the fact names it, and what the fact teaches; unless too much waits or is known already."""
     instant = recorded(fact)
     facts = _laned(facts, fact, instant)
     if any(kept.aside and kept.fact == fact.id for kept in facts.untold):
         return waiting.taken_up(facts, fact.id, instant)
     after = learned(facts, fact)
-    if _waits(after) > _waits(facts) >= MOST_WAITING:
+    if _waits(after) > _waits(facts) >= MOST_WAITING or after.size > facts.size >= MOST_KNOWN:
         return replace(facts, crowded={**facts.crowded, fact.id: instant})
     return after
 

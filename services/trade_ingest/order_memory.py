@@ -1,6 +1,7 @@
 """What is remembered of one order: the state of `order_facts`, and the few ways in which it grows.
 
-Nothing of a person is in it: texts and addresses are digests, contact data is sealed. Only what waits is kept whole.
+What has been told leaves nothing of a person in it: texts and addresses are digests, contact data is sealed. Only what
+waits is kept whole, a memo too, until it is told.
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,11 @@ from services.trade_ingest.stated import STATED
 
 MOST_WAITING = 100
 """So many facts of an order wait at most; an order that is told of more often is no order. Own."""
+
+MOST_KNOWN = 1_000
+"""So much is known of an order at most (`OrderFacts.size`): 30 parcels of 30 scans each. The row is read and written
+with every fact of the order, and so much is some 40 KB. Own.
+"""
 
 _TYPES: Mapping[str, type[Any]] = {
     struct.TYPE: struct for struct in (*IDENTITIES, *STATED, OrderFlagged, OrderFlagCleared, BuyerContactStored)
@@ -109,14 +115,16 @@ class Refund(Struct, frozen=True, kw_only=True):
 
 
 class OrderFacts(Struct, frozen=True, omit_defaults=True):
-    """The memory of one order. A row of version 1 has `buyer` and `known` alone.
+    """The memory of one order. A row of version 1 has `buyer` and `known` alone; one of version 2, no `parcel_ids`.
 
     buyer: whose lane the order is in, for ever; nick: the lane it may come to (`nick-...`), since nick_at.
     known: the marks of the facts that were stated, in that order. learnt: when INBOX took the last fact of the order.
     untold: events that wait for a lane. hints: statements that wait for their details.
-    crowded: facts (id -> recorded) that came when MOST_WAITING were waiting.
+    crowded: facts (id -> recorded) that came when MOST_WAITING were waiting, or MOST_KNOWN were known.
+    line_ids: the order's lines; rows call them `lines`.
     memos: by `buyer` and `shop`, their digests; flag: the platform's code. platform: whose codes those are.
-    parcels: those shipped, by waybill. all_signed: when the whole order was received, if that was said.
+    parcels: those shipped, by id. parcel_ids: under which id a parcel is told, by any name of it.
+    all_signed: when the whole order was received, if that was said.
     reviewed: the lines with a review; empty: a review of the order.
     """
 
@@ -129,7 +137,7 @@ class OrderFacts(Struct, frozen=True, omit_defaults=True):
     hints: tuple[Kept, ...] = ()
     crowded: dict[str, datetime] = {}
     shop_kind: Literal["c_shop", "mall", ""] = ""
-    lines: tuple[str, ...] = ()
+    line_ids: tuple[str, ...] = msgspec.field(default=(), name="lines")
     region: str = ""
     price: Price | None = None
     address: Said | None = None
@@ -139,6 +147,7 @@ class OrderFacts(Struct, frozen=True, omit_defaults=True):
     platform: str = ""
     pushed: Pushed | None = None
     parcels: dict[str, Parcel] = {}
+    parcel_ids: dict[str, str] = {}
     all_signed: datetime | None = None
     refunds: dict[str, Refund] = {}
     reviewed: tuple[str, ...] = ()
@@ -166,8 +175,18 @@ class OrderFacts(Struct, frozen=True, omit_defaults=True):
         return _CLOSED in self.known
 
     @property
-    def line_ids(self) -> tuple[str, ...]:
-        return self.lines
+    def size(self) -> int:
+        """How much is remembered for ever: all that grows with what is stated."""
+        said = (self.price and self.price.said, self.address, self.flag, *self.memos.values())
+        return (
+            len(self.known)
+            + len(self.parcels)
+            + len(self.parcel_ids)
+            + len(self.reviewed)
+            + len((self.price and self.price.lines) or ())
+            + sum(1 + len(refund.steps) for refund in self.refunds.values())
+            + sum(len(one.values) for one in said if one)
+        )
 
 
 _CLOSED = mark(OrderClosed(order_id="-", reason="", paid=False), datetime.min)

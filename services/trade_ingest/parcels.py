@@ -1,9 +1,14 @@
 """Parcels: a scan of the courier becomes the event that it is, of the parcel that it means (domain.md 2).
 
-A parcel is known by its waybill; that is its id too, unless a feed gave it another. A scan that names only the order
-is of its one parcel, and waits while it has none or several.
+**One parcel, one id.** Feeds name a parcel differently: a warehouse by a number of its own, the platform and the
+courier by the waybill. It is told under the first name by which it was told of, for ever; the statement that it was
+shipped says which names are one parcel's. What was told under another name before that stays as it is, and is known
+under the id from then on: it is not told again.
+
+A scan that names only the order is of its one parcel, and waits while it has none or several.
 """
 
+from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -23,6 +28,9 @@ from services.trade_ingest.identity import mark
 from services.trade_ingest.order_memory import OrderFacts, Parcel, once, put_by
 from services.trade_ingest.places import same_city
 
+SCANS = (OrderPickupScanned, OrderParcelMoved, OrderArrived, OrderSigned, OrderRejected, OrderParcelException)
+"""The contract's own events of one parcel on its way."""
+
 _SIGNERS = ("self", "station", "locker", "other")
 
 
@@ -31,15 +39,24 @@ def shipped(facts: OrderFacts, fact: Fact[OrderShipped]) -> OrderFacts:
 
     A parcel that is heard of after the whole order was received, and was sent before, was received with it.
     """
-    data, known = fact.data, facts.parcels.get(fact.data.waybill)
-    shipped_at = known.at if known and known.parcel_id == data.parcel_id else fact.time
-    parcel = Parcel(data.parcel_id, shipped_at, data.line_ids, data.partial)
+    data = fact.data
+    facts, parcel_id = _one_parcel(facts, data)
+    known = facts.parcels.get(parcel_id)
+    parcel = Parcel(parcel_id, known.at if known else fact.time, data.line_ids, data.partial)
     if parcel == known:
         return facts
-    facts = once(replace(facts, parcels={**facts.parcels, data.waybill: parcel}), fact, data)
+    facts = replace(facts, parcels={**facts.parcels, parcel_id: parcel})
+    facts = once(facts, fact, replace(data, parcel_id=parcel_id))
     if facts.all_signed is None:
         return facts
     return _received(facts, replace(fact, time=facts.all_signed), parcel)
+
+
+def scanned(facts: OrderFacts, fact: Fact[Any]) -> OrderFacts:
+    """The contract's own event, under the id of its parcel."""
+    facts, parcel_id = _called(facts, fact.data.parcel_id)
+    same = parcel_id == fact.data.parcel_id
+    return once(facts, fact, fact.data if same else replace(fact.data, parcel_id=parcel_id))
 
 
 def traced(facts: OrderFacts, fact: Fact[stated.ParcelTraced]) -> OrderFacts:
@@ -49,8 +66,7 @@ def traced(facts: OrderFacts, fact: Fact[stated.ParcelTraced]) -> OrderFacts:
             return put_by(facts, fact)
         parcel_id = next(iter(facts.parcels.values())).parcel_id
     else:
-        known = facts.parcels.get(scan.waybill)
-        parcel_id = known.parcel_id if known else scan.waybill
+        facts, parcel_id = _called(facts, scan.waybill)
     return once(facts, fact, _event(scan, parcel_id, facts.region))
 
 
@@ -73,15 +89,60 @@ def has_shipped(facts: OrderFacts, hint: stated.Shipped) -> bool:
         return sent.issuperset(hint.line_ids)
     if hint.partial:
         return bool(parcels)
-    return bool(sent) and (sent.issuperset(facts.lines) or not all(parcel.partial for parcel in parcels))
+    return bool(sent) and (sent.issuperset(facts.line_ids) or not all(parcel.partial for parcel in parcels))
 
 
 def _received(facts: OrderFacts, fact: Fact[Any], parcel: Parcel) -> OrderFacts:
     """At the fact's time; not a parcel that was shipped later (a replacement), nor one that is signed for."""
-    signed = [OrderSigned(order_id=fact.data.order_id, parcel_id=parcel.parcel_id, by=by) for by in _SIGNERS]
+    signed = _signings(fact.data.order_id, parcel.parcel_id)
     if parcel.at > fact.time or any(mark(one, fact.time) in facts.known for one in signed):
         return facts
     return once(facts, fact, signed[-1])
+
+
+def _called(facts: OrderFacts, name: str) -> tuple[OrderFacts, str]:
+    """The id of the parcel of this name; a name that is new is one."""
+    if found := _id(facts, name):
+        return facts, found
+    return replace(facts, parcel_ids={**facts.parcel_ids, name: name}), name
+
+
+def _id(facts: OrderFacts, name: str) -> str | None:
+    parcel = facts.parcels.get(name)
+    return parcel.parcel_id if parcel else facts.parcel_ids.get(name)
+
+
+def _one_parcel(facts: OrderFacts, data: OrderShipped) -> tuple[OrderFacts, str]:
+    """The id of the parcel that was shipped: what has its waybill for an id is the same under whatever other id.
+
+    Two ids of a sender's own under one waybill are two parcels of it.
+    """
+    own, waybill = data.parcel_id, data.waybill
+    by_own, by_waybill = _id(facts, own), _id(facts, waybill)
+    parcel_id = by_own or own
+    if by_waybill is not None and waybill in (own, by_waybill):
+        parcel_id = by_waybill
+    if by_own not in (None, parcel_id):
+        facts = _known_as(facts, by_own, parcel_id)
+    names = {name: id for name, id in ((waybill, by_waybill or parcel_id), (own, parcel_id)) if name != id}
+    return replace(facts, parcel_ids={**facts.parcel_ids, **names}) if names else facts, parcel_id
+
+
+def _known_as(facts: OrderFacts, other: str, parcel_id: str) -> OrderFacts:
+    """What happens to a parcel once, and was told under the other name, is known under its id."""
+    pairs = zip(_once_a_parcel(other), _once_a_parcel(parcel_id), strict=True)
+    more = [new for old, new in pairs if old in facts.known and new not in facts.known]
+    return replace(facts, known=(*facts.known, *more))
+
+
+def _once_a_parcel(parcel_id: str) -> list[str]:
+    whose = {"order_id": "", "parcel_id": parcel_id}
+    events = (OrderPickupScanned(**whose), OrderArrived(**whose), OrderRejected(**whose), *_signings("", parcel_id))
+    return [mark(one, datetime.min) for one in events]
+
+
+def _signings(order_id: str, parcel_id: str) -> list[OrderSigned]:
+    return [OrderSigned(order_id=order_id, parcel_id=parcel_id, by=by) for by in _SIGNERS]
 
 
 def _event(scan: stated.ParcelTraced, parcel_id: str, region: str) -> Any:

@@ -21,10 +21,14 @@ from schemas.refund import (
 )
 from services.kernel.process import Fact
 from services.trade_ingest import stated
+from services.trade_ingest.identity import IDENTITIES
 from services.trade_ingest.order_memory import OrderFacts, Refund, Step, once, put_by
 
 NEAR = timedelta(hours=1)
 """So far apart the times of a message and of a snapshot about one step may lie. Own."""
+
+STAMPED = timedelta(minutes=1)
+"""So far apart two full statements of one step may be dated: a message by its sending, a snapshot by the step. Own."""
 
 STEPS: Mapping[str, type[Any]] = {
     "requested": RefundRequested,
@@ -38,13 +42,14 @@ _NAMES: Mapping[type[Any], str] = {struct: name for name, struct in STEPS.items(
 
 
 def refund(facts: OrderFacts, fact: Fact[Any]) -> OrderFacts:
-    """The contract's own event, told once; nothing where a hint has told the step."""
+    """The contract's own event, told once; nothing where a hint has told the step, or a message of nearly that time."""
     data = fact.data
     known = facts.refunds.get(data.refund_id)
     step = Step(_NAMES[type(data)], fact.time, data.fee_fen)
     steps = known.steps if known else ()
     twin = _twin(steps, step.name, step.fee_fen, fact)
-    if twin is None or not twin.hinted:
+    stamped = twin is not None and IDENTITIES[type(data)].timed and abs(twin.at - fact.time) <= STAMPED
+    if twin is None or not (twin.hinted or stamped):
         told = once(facts, fact, data)
         steps = steps if told is facts else (*steps, step)
         facts = told

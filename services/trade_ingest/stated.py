@@ -13,6 +13,9 @@ from msgspec import Struct
 from schemas.types import BuyerId, Digest, Fen, Id, Ids, Platform, Short, Text
 from services.kernel.vault import Deposit
 
+RefundStage = Literal["requested", "agreed", "refused", "goods_returned", "completed", "closed"]
+"""The steps of a refund, in every feed."""
+
 
 class LinePrice(Struct, frozen=True):
     line_id: Id
@@ -118,13 +121,18 @@ class Shipped(Struct, frozen=True, kw_only=True):
 
 
 class Placed(Struct, frozen=True, kw_only=True):
-    """Hint: placed, but the message has no lines. total_fen: None where it does not say it."""
+    """Hint: placed, but the message has no lines. total_fen: None where it does not say it.
+
+    presale: it is one whose balance and window are not known yet (预售): it is never told without them.
+    """
 
     TYPE: ClassVar[str] = "stated.placed"
 
     order_id: Id
     platform: Platform
     total_fen: Fen | None = None
+    cash_on_delivery: bool = False
+    presale: bool = False
 
 
 class Paid(Struct, frozen=True, kw_only=True):
@@ -153,7 +161,10 @@ class Reviewed(Struct, frozen=True, kw_only=True):
 
 
 class AllSigned(Struct, frozen=True, kw_only=True):
-    """The platform says of the whole order that it was received; every parcel that was not signed yet is."""
+    """The platform says of the whole order that it was received, but not by whom: every parcel of it is signed for.
+
+    It waits like a hint for the scans that say who signed; a parcel that has none by then is signed by `other`.
+    """
 
     TYPE: ClassVar[str] = "stated.all_signed"
 
@@ -167,7 +178,7 @@ class RefundStep(Struct, frozen=True, kw_only=True):
 
     order_id: Id
     refund_id: Id
-    step: Literal["requested", "agreed", "refused", "goods_returned", "completed", "closed"]
+    step: RefundStage
     line_ids: Ids = ()
     fee_fen: Fen | None = None
     freight_fen: Fen = 0

@@ -6,7 +6,7 @@
 | an event | the order's buyer, and nothing is known | its message set aside after waiting_hours; told when one comes |
 | an order placed or paid, its sum known | the statement with details | told without them after details_wait_minutes |
 | any other hint | the statement with details | set aside after waiting_hours, and forgotten |
-| a fact beyond MOST_WAITING | nothing | set aside at once, and not learnt |
+| a fact beyond MOST_WAITING or MOST_KNOWN | nothing | set aside at once, and not learnt |
 | the memory itself | another fact of the order | forgotten after remembered_days |
 
 A message that was set aside can be played again (`carebus parked retry`): what was forgotten of it is then new, and
@@ -23,10 +23,11 @@ from services.kernel.process import Emit, Ended, SetAside
 from services.trade_ingest.flag_codes import coloured
 from services.trade_ingest.hints import UNSATISFIED, in_its_place
 from services.trade_ingest.learning import learned
-from services.trade_ingest.order_memory import MOST_WAITING, Kept, OrderFacts, again
+from services.trade_ingest.order_memory import MOST_KNOWN, MOST_WAITING, Kept, OrderFacts, again
 
 UNNAMED = "no message has named the order's buyer"
 CROWDED = f"{MOST_WAITING} facts of the order wait already"
+FULL = f"{MOST_KNOWN} facts of the order are known already, and no more are kept of one order"
 
 
 def told(facts: OrderFacts, policy: Policy) -> Iterator[Emit]:
@@ -90,8 +91,7 @@ def _due_now(facts: OrderFacts, now: datetime, policy: Policy) -> Iterator[Emit 
         facts = replace(facts, untold=())
         for hint in sorted(facts.hints, key=lambda one: one.time):
             waits = _hint_due(facts, hint, policy) > now or hint not in facts.hints
-            data = None if waits else in_its_place(facts, hint, policy)
-            if data is not None:
+            for data in () if waits else in_its_place(facts, hint, policy):
                 yield Emit(data=data, buyer=facts.buyer, time=hint.time, actor=hint.actor)
                 facts = replace(learned(facts, replace(again(hint), data=data)), untold=())
     yield from (SetAside(fact, reason) for fact, reason in _in_vain(facts, now, policy).items())
@@ -99,13 +99,13 @@ def _due_now(facts: OrderFacts, now: datetime, policy: Policy) -> Iterator[Emit 
 
 def _in_vain(facts: OrderFacts, now: datetime, policy: Policy) -> dict[str, str]:
     """The facts that are set aside now, each with its reason."""
-    found = dict.fromkeys(facts.crowded, CROWDED)
+    found = dict.fromkeys(facts.crowded, FULL if facts.size >= MOST_KNOWN else CROWDED)
     if not facts.buyer:
         late = (kept for kept in facts.untold if (instant := _untold_due(facts, kept, policy)) and instant <= now)
         found |= {kept.fact: UNNAMED for kept in late}
     for hint in facts.hints:
         if _hint_due(facts, hint, policy) <= now:
-            nameless = in_its_place(facts, hint, policy) is not None
+            nameless = in_its_place(facts, hint, policy)
             found[hint.fact] = UNNAMED if nameless else UNSATISFIED[hint.type]
     return found
 
@@ -119,7 +119,7 @@ def _untold_due(facts: OrderFacts, kept: Kept, policy: Policy) -> datetime | Non
 
 def _hint_due(facts: OrderFacts, hint: Kept, policy: Policy) -> datetime:
     lane_at = hint.recorded if facts.buyer else _lane_at(facts, policy)
-    if lane_at is not None and in_its_place(facts, hint, policy) is not None:
+    if lane_at is not None and in_its_place(facts, hint, policy):
         return max(lane_at, hint.recorded + timedelta(minutes=policy.orders.details_wait_minutes))
     return hint.recorded + timedelta(hours=policy.orders.waiting_hours)
 

@@ -59,9 +59,9 @@ class Replica:
 
     def send(self, number: signal.Signals) -> None:
         """A signal to the process of this moment, if there is one."""
-        if self.is_running:
+        if self._process is not None and self.is_running:
             with suppress(ProcessLookupError):
-                self._process.send_signal(number)  # type: ignore[union-attr]
+                self._process.send_signal(number)
 
     async def stop(self) -> int:
         """End it in good order and for good; its exit code. One that does not end within STOP_S fails the test."""

@@ -271,6 +271,18 @@ async def test_ids_that_no_header_could_carry_are_carried(database: Database, bu
 # flags
 
 
+async def test_a_flag_that_is_asked_for_again_is_said_to_be_pushed_again(
+    database: Database, bus_url: str, tmp_path: Path
+) -> None:
+    """What somebody flagged between two attempts has made the first statement out of date."""
+    async with desk(database, bus_url, tmp_path, behaving("busy")) as stack:
+        await ask(stack, kind="set_flag", colour="purple", memo="加急")
+        (end,) = await ends(stack)
+        said = [what for kind, what in await inbox(stack) if kind == "bridge.pushed"]
+    assert end.data.attempts == len(said) == 2
+    assert said[0] == said[1]
+
+
 async def test_a_flag_is_said_to_be_pushed_before_the_platform_can_tell_of_it(
     database: Database, bus_url: str, tmp_path: Path
 ) -> None:

@@ -9,7 +9,8 @@ import pytest
 from services.cli.simulated_bridge import Simulator
 from services.trade_ingest import bridge as acting
 from tests.databases import Database
-from tests.integration.test_bridge import SHOP, ask, behaving, desk, ends, in_a_hurry  # noqa: F401 - a fixture of every test
+from tests.integration.test_bridge import SHOP, ask, behaving, desk, ends, in_a_hurry, statuses  # noqa: F401 - a fixture of every test
+from tests.integration.test_care import logged
 from tests.stack import until
 
 pytestmark = pytest.mark.integration
@@ -24,6 +25,33 @@ async def test_a_shop_without_a_bridge_fails_at_once(database: Database, bus_url
         assert len(await ends(stack)) == 1
     assert (end.data.TYPE, end.data.error) == ("platform.action_failed", acting.NO_BRIDGE)
     assert simulator.asked == []
+
+
+async def test_an_action_whose_bridge_was_taken_away_fails_when_its_attempts_would_be_over(
+    database: Database, bus_url: str, tmp_path: Path
+) -> None:
+    """Until then another replica may have the file that it was begun with. Then its buyer is free for another one."""
+    assert acting.span_s() > acting.PAUSE_S[1]
+    async with desk(database, bus_url, tmp_path, behaving("done")) as stack:
+        for action, ago_s in (("a1", acting.span_s() + 1), ("a2", 0.0)):
+            await stack.rows(
+                "INSERT INTO acting (shop, action_id, buyer, status, attempt, attempts, attempted_at)"
+                " VALUES ('s2', $1, 'buyer-' || $1, 'waiting', 'x', 4, now() - make_interval(secs => $2))",
+                action,
+                ago_s,
+            )
+        await ask(stack, "a2", shop="s2")
+        await ask(stack, "a1", shop="s2")
+
+        async def told() -> bool:
+            return bool([one for one in await logged(stack) if one.data.TYPE == "platform.action_failed"])
+
+        await until(told, "the one that is over has failed")
+        (end,) = [one for one in await logged(stack) if one.data.TYPE == "platform.action_failed"]
+        assert (end.data.action_id, end.data.error, end.data.attempts) == ("a1", acting.NO_BRIDGE, 4)
+        assert (await statuses(stack))["a2"] == "waiting"
+        (later, end) = await ends(stack)
+        assert {later.data.action_id, end.data.action_id} == {"a1", "a2"}
 
 
 async def test_a_bridge_that_is_away_is_tried_again_until_it_is_back(

@@ -77,6 +77,7 @@ def test_what_stands_between_the_characters_hides_nothing(text: str) -> None:
         "微小的信号",
         "收到好评很开心",
         "满分十分",
+        "4.5星,可领优惠券",
         "AQQUA",
         "",
     ],

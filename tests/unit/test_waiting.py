@@ -174,6 +174,7 @@ def test_a_nick_lives_in_a_lane_of_its_shop_that_does_not_tell_the_nick() -> Non
     assert lane.startswith("nick-")
     assert len(lane) == len("nick-") + 32
     assert lane == KEYS.nick_lane("s1", "小王") != KEYS.nick_lane("s2", "小王")
+    assert lane == KEYS.nick_lane("s1", " 小王 "), "feeds pad it"
     assert Keys(b"j" * 32, []).nick_lane("s1", "小王") != lane
 
 

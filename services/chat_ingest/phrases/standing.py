@@ -51,9 +51,6 @@ _IS_QUESTION = re.compile(r"吗|怎么|多少|什么|几|哪|能不能|可不可
 _SUPPOSED_BEFORE = re.compile(r"如果|(?<![主只重需])要是|万一|假如|倘若|假设|怕|担心|防止|避免|以免|容易")
 _SUPPOSED_BEHIND = re.compile(r"^[^,。!?\n]{0,6}的话")
 _SUPPOSED_REACH = 20
-_QUESTION = re.compile(
-    r"\?|吗|[呢么](?=$|[,。!?\n])|怎么|咋|什么|啥|多少|多久|几[天个件点号]|哪|谁|为何|如何|能否|是否|([\u4e00-\u9fff])[不没]\1"
-)
 _CARRIED = frozenset({"和", "或", "或者", "跟", "以及", "、", "/", "也不", "也没有", "也没"})
 
 

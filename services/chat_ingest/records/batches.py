@@ -2,7 +2,8 @@
 
 A record ends only where the time changes, so that equal messages of one second are counted together; only where more
 than a thousand messages or a third of a megabyte are of one second it ends among them. The same files make the same
-records each time. Files are read twice, one record is held in memory.
+records each time. A text file is read anew for every pass (survey, counting, publishing) and held a record at a
+time; a JSON file is held whole, within its bound.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -62,7 +62,7 @@ def translate(raw: RawFact) -> Iterable[Fact[Any] | Refused]:
 
 def _sides(raw: RawFact, page: Fields) -> Sides:
     account, peer = _account(page, "from_id"), _account(page, "to_id")
-    main_account = account.partition(":")[0]
+    main_account = re.split("[:：]", account)[0]
     if agent_of(peer, main_account) is not None:
         raise page.wrong("to_id", "an account of the shop itself: no buyer talks here")
     agent = agent_of(account, main_account)

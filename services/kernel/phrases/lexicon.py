@@ -59,5 +59,7 @@ def _goes_on(normal: Normal, index: int) -> bool:
     if not 0 < index < len(normal.text):
         return False
     before, after = normal.text[index - 1], normal.text[index]
+    if before == "." and after.isdigit() and index > 1:  # 4.5: one number
+        before = normal.text[index - 2]
     alike = (before.isdigit() and after.isdigit()) or all(each.isascii() and each.isalpha() for each in (before, after))
     return alike and normal.origin[index] - normal.origin[index - 1] <= 1

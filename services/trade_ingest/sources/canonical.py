@@ -9,7 +9,7 @@ from typing import Any
 from services.kernel.canonical import canonical, contract_types
 from services.kernel.inputs import RawFact, Refused
 from services.kernel.process import Fact
-from services.trade_ingest.order_facts import IDENTITIES
+from services.trade_ingest.identity import IDENTITIES
 
 _trade = canonical(contract_types(*IDENTITIES))
 

@@ -5,7 +5,7 @@ Amounts are yuan strings, times naive GMT+8; `0001-01-01 00:00:00` and `1970-01-
 An order is a bare `orderInfo`, `{orderInfo: {...}}`, a list of them, or the API's answer around them. Facts have the
 time that the order gives them; where it gives none (shipping without `outBoundDate`, an end without `orderEndTime`),
 that of its last change, `modified`: it had happened by then. The hour of a payment decides when to ship, so a payment
-without `paymentConfirmTime` is only a hint.
+without `paymentConfirmTime` is only a hint; of cash on delivery (货到付款) it came by the end, too late to matter.
 
 What each `orderState` proves is said in _STATES. The buyer is `open_id_buyer`; `pin` is the account's name, under which
 chats know him: without an open id his orders live in the lane of that name.
@@ -21,15 +21,23 @@ from msgspec import Struct
 from schemas.order import OrderClosed, OrderCompleted, OrderLine, OrderPaid, OrderPlaced, OrderShipped
 from schemas.subjects import NO_BUYER
 from schemas.types import BuyerId
-from services.kernel.fields import Fields, is_masked
+from services.kernel.fields import Fields
 from services.kernel.inputs import RawFact, Refused
 from services.kernel.process import Fact
 from services.kernel.vault import Contact
 from services.trade_ingest.sources.kinds import only
-from services.trade_ingest.sources.snapshots import Place, address, in_full, legible, once_each, snapshots
+from services.trade_ingest.sources.snapshots import (
+    Place,
+    Told,
+    address,
+    in_full,
+    legible,
+    once_each,
+    region,
+    snapshots,
+    unmasked,
+)
 from services.trade_ingest.stated import Flag, Memo, Owner, Paid, Placed, Price, Shipped
-
-Told = tuple[datetime, Any]
 
 _ENVELOPES = (
     "jingdong_pop_order_search_responce",  # spelled so
@@ -78,10 +86,8 @@ def _facts(raw: RawFact, order: Fields) -> Iterable[Fact[Any]]:
     order_id = order.must("orderId", order.id("orderId"))
     created = order.must("orderStartTime", order.local("orderStartTime"))
     seen = order.local("modified") or raw.recorded
-    open_id, pin = order.id("open_id_buyer", BuyerId), order.text("pin")
-    named = pin if pin and not is_masked(pin) else None
-    if open_id and not is_masked(open_id):
-        buyer = open_id
+    buyer, named = unmasked(order.id("open_id_buyer", BuyerId)), unmasked(order.text("pin"))
+    if buyer:
         owner = Owner(order_id=order_id, open_id=buyer, alias=raw.keys.alias(raw.shop, named) if named else "")
         yield Fact(data=owner, shop=raw.shop, buyer=buyer, time=created)
     else:
@@ -93,6 +99,8 @@ def _facts(raw: RawFact, order: Fields) -> Iterable[Fact[Any]]:
 def _life(order: Fields, order_id: str, created: datetime, seen: datetime) -> Iterable[Told]:
     state = order.must("orderState", order.choice("orderState", _STATES))
     cash = _pay_mode(order) == _CASH_ON_DELIVERY
+    mode = "cash_on_delivery" if cash else "online"
+    ended = order.local("orderEndTime") or seen
     lines, total = _lines(order), _total(order)
     if lines and total is not None:
         placed = OrderPlaced(
@@ -102,21 +110,22 @@ def _life(order: Fields, order_id: str, created: datetime, seen: datetime) -> It
             lines=tuple(lines),
             total_fen=total,
             postage_fen=order.yuan("freightPrice") or 0,
-            pay_mode="cash_on_delivery" if cash else "online",
+            pay_mode=mode,
             region=_region(order.object("consigneeInfo")),
             virtual=state.virtual,
         )
         yield created, placed
     else:
-        yield created, Placed(order_id=order_id, platform="jd", total_fen=total)
+        yield created, Placed(order_id=order_id, platform="jd", total_fen=total, cash_on_delivery=cash)
 
     paid_at, paid = order.local("paymentConfirmTime"), order.yuan("orderPayment")
+    if paid_at is None and cash and state.completed:
+        paid_at = ended  # the courier took it at signing (domain.md 2)
     if paid_at and paid is not None:
         yield paid_at, OrderPaid(order_id=order_id, paid_fen=paid + (order.yuan("balanceUsed") or 0))
     elif paid_at or (state.paid and not cash):
         yield paid_at or seen, Paid(order_id=order_id)
 
-    ended = order.local("orderEndTime") or seen
     sent, waybill = order.local("outBoundDate") or min(ended, seen), order.id("waybill")
     if waybill and (state.shipped or state.completed):
         carrier = order.id("logisticsId") or ""
@@ -141,7 +150,7 @@ def _values(raw: RawFact, order: Fields, order_id: str, created: datetime, seen:
             phone=legible(receiver.text("mobile")) or legible(receiver.text("telephone")),
             address=legible(receiver.text("fullAddress")),
         )
-        told_by = receiver.text("oaid") or in_full(contact)
+        told_by = unmasked(receiver.text("oaid")) or in_full(contact)
         if found := address(raw, order_id, contact, _region(receiver), told_by):
             yield seen, found
     if asked := order.long_text("orderRemark"):
@@ -189,4 +198,4 @@ def _lines(order: Fields) -> list[OrderLine]:
 def _region(receiver: Fields | None) -> str:
     if receiver is None:
         return ""
-    return " ".join(filter(None, (receiver.text("province", Place), receiver.text("city", Place))))
+    return region(receiver.text("province", Place), receiver.text("city", Place))

@@ -18,15 +18,23 @@ from typing import Any
 from schemas.order import OrderClosed, OrderCompleted, OrderDepositPaid, OrderLine, OrderPaid, OrderPlaced, OrderShipped
 from schemas.subjects import NO_BUYER
 from schemas.types import BuyerId
-from services.kernel.fields import Fields, is_masked
+from services.kernel.fields import Fields
 from services.kernel.inputs import RawFact, Refused
 from services.kernel.process import Fact
 from services.kernel.vault import Contact
 from services.trade_ingest.sources.kinds import only
-from services.trade_ingest.sources.snapshots import Place, address, in_full, legible, once_each, snapshots
+from services.trade_ingest.sources.snapshots import (
+    Place,
+    Told,
+    address,
+    in_full,
+    legible,
+    once_each,
+    region,
+    snapshots,
+    unmasked,
+)
 from services.trade_ingest.stated import AllSigned, Flag, Memo, Owner, Paid, Placed, Price, Shipped
-
-Told = tuple[datetime, Any]
 
 _ENVELOPES = ("order_info_get_response", "order_list_get_response", "order_sn_increment_get_response", "order_info")
 _LISTS = ("order_list", "order_sn_list")
@@ -54,8 +62,8 @@ def _facts(raw: RawFact, order: Fields) -> Iterable[Fact[Any]]:
     order_id = order.must("order_sn", order.id("order_sn"))
     created = order.must("created_time", order.local("created_time"))
     seen = order.local("updated_at") or raw.recorded
-    buyer = order.id("buyer_open_id", BuyerId)
-    if buyer and not is_masked(buyer):
+    buyer = unmasked(order.id("buyer_open_id", BuyerId))
+    if buyer:
         yield Fact(data=Owner(order_id=order_id, open_id=buyer), shop=raw.shop, buyer=buyer, time=created)
     else:
         buyer = NO_BUYER
@@ -134,7 +142,7 @@ def _values(raw: RawFact, order: Fields, order_id: str, created: datetime, seen:
         phone=legible(order.text("receiver_phone")) or order.text("receiver_phone_mask") or "",
         address=_address(order),
     )
-    told_by = order.text("open_address_id") or in_full(contact)
+    told_by = unmasked(order.text("open_address_id")) or in_full(contact)
     if found := address(raw, order_id, contact, _region(order), told_by):
         yield seen, found
     if asked := order.long_text("buyer_memo"):
@@ -179,4 +187,4 @@ def _address(order: Fields) -> str:
 
 
 def _region(order: Fields) -> str:
-    return " ".join(filter(None, (order.text("province", Place), order.text("city", Place))))
+    return region(order.text("province", Place), order.text("city", Place))

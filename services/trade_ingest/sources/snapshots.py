@@ -7,6 +7,7 @@ neighbours. What is told must fit the contract: a sum may be too large where its
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -18,6 +19,9 @@ from services.kernel.inputs import RawFact, Refused
 from services.kernel.process import Fact
 from services.kernel.vault import Contact
 from services.trade_ingest import stated
+
+Told = tuple[datetime, Any]
+"""A statement, and its time."""
 
 Place = Annotated[str, Meta(max_length=100)]
 """The name of a province, a city or a district."""
@@ -48,6 +52,16 @@ def snapshots(
 def part(read: Callable[[], Iterable[Fact[Any]]]) -> Iterator[Fact[Any] | Refused]:
     """What `read` makes of one part of a message, or why it cannot be read."""
     yield from told(lambda: map(_fitting, read()))
+
+
+def unmasked(name: str | None) -> str | None:
+    """A name that identifies somebody; None where it is masked, and nobody's (feeds.md, trap 6)."""
+    return None if name is None or is_masked(name) else name
+
+
+def region(province: str | None, city: str | None) -> str:
+    """The receiver's region: province and city with a blank between, masks and all. (Taobao's run together.)"""
+    return " ".join(filter(None, (province, city)))
 
 
 def _speaking(

@@ -18,22 +18,37 @@ BOT: dict[str, Any] = {"agent": "bot", "auto": True}
 
 
 def received(
-    when: When, conversation: str = "c1", *, message: str = "m", recorded: When | None = None, **more: Any
+    when: When,
+    conversation: str = "c1",
+    *,
+    message: str = "m",
+    text: str = "在吗",
+    recorded: When | None = None,
+    **more: Any,
 ) -> Event[Any]:
-    data = MessageReceived(message_id=message, conversation_id=conversation, text="在吗", **more)
+    data = MessageReceived(message_id=message, conversation_id=conversation, text=text, **more)
     return event(data, when, recorded=recorded)
 
 
 def sent(
-    when: When, conversation: str = "c1", *, agent: str = "lin", recorded: When | None = None, **more: Any
+    when: When,
+    conversation: str = "c1",
+    *,
+    agent: str = "lin",
+    text: str = "亲,在的",
+    recorded: When | None = None,
+    **more: Any,
 ) -> Event[Any]:
-    data = MessageSent(message_id="m", conversation_id=conversation, text="亲,在的", agent_id=agent, **more)
+    data = MessageSent(message_id="m", conversation_id=conversation, text=text, agent_id=agent, **more)
     return event(data, when, recorded=recorded)
 
 
-def intent(name: Any, when: When, *, message: str = "m", conversation: str = "c1") -> Event[Any]:
-    """`ack` (好的) or `human` (转人工), as detected in a message."""
-    return event(IntentDetected(conversation_id=conversation, message_id=message, intent=name, phrase="好的"), when)
+def intent(
+    name: Any, when: When, *, message: str = "m", conversation: str = "c1", recorded: When | None = None
+) -> Event[Any]:
+    """`ack` (好的) or `human` (转人工), as detected in the message of this time."""
+    data = IntentDetected(conversation_id=conversation, message_id=message, intent=name, phrase="好的")
+    return event(data, when, recorded=recorded)
 
 
 def transferred(when: When, *, to: str = "wu", conversation: str = "c1", recorded: When | None = None) -> Event[Any]:

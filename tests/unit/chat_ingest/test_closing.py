@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from schemas.chat import ConversationClosed, ReplyRecorded, StageReached
+from schemas.chat import ConversationClosed, ReplyOverdue, ReplyRecorded, StageReached
 from schemas.envelope import Event
 from services.chat_ingest import closing, reply_clock
 from services.kernel.policy import Policy, default_policy
@@ -123,6 +123,21 @@ def test_where_the_bot_comes_first_what_it_does_not_answer_is_left_hanging(unans
     assert event.data.longest_wait_ms == (SERVICE_ENDS - START - since * SECOND) // timedelta(milliseconds=1)
 
 
+def test_where_the_bot_comes_first_what_it_answered_too_late_is_left_hanging_whatever_it_answers_later() -> None:
+    told = story(closing).under(BOT_FIRST).given(*asked(), sent(START + 62 * SECOND, **BOT))
+    told.given(received(START + 70 * SECOND), sent(START + 72 * SECOND, **BOT))
+    (event,) = closings(told.when_it_is(SERVICE_ENDS))
+    assert event.data.left_hanging
+    assert event.data.longest_wait_ms == (SERVICE_ENDS - START) // timedelta(milliseconds=1)
+
+
+def test_where_the_bot_comes_first_who_asks_for_a_human_before_another_message_is_left_hanging_since_then() -> None:
+    told = story(closing).under(BOT_FIRST).given(*asked(message="m1"), received(START + SECOND, message="m2"))
+    told.given(intent("human", START, message="m1"), sent(START + 2 * SECOND, **BOT))
+    (event,) = closings(told.when_it_is(SERVICE_ENDS))
+    assert event.data.longest_wait_ms == (SERVICE_ENDS - START) // timedelta(milliseconds=1)
+
+
 def test_a_care_message_answers_nothing_and_a_conversation_of_nothing_else_closes_after_the_pause() -> None:
     story(closing).given(opened(START), sent(START, care_id="care1", **BOT)).when_it_is(START + IDLE).then(
         told_of("bot", rounds=0)
@@ -139,6 +154,13 @@ def test_a_reply_in_a_later_conversation_answers_the_earlier_one_too() -> None:
         ("c1", later + SECOND + IDLE, False),
         ("c2", later + SECOND + IDLE, False),
     ]
+
+
+def test_an_answer_that_is_learnt_late_is_not_the_last_word_where_something_was_said_after_it() -> None:
+    told = story(closing).given(*asked(), sent(START + 20 * SECOND, **BOT))
+    told.given(opened(START + 5 * SECOND, "c2"), sent(START + 10 * SECOND, "c2", recorded=START + 30 * SECOND))
+    (_, event) = closings(told.when_it_is(SERVICE_ENDS))
+    assert (event.time, event.data.last_speaker) == (START + 20 * SECOND + IDLE, "bot")
 
 
 def test_an_answer_that_is_learnt_after_the_buyers_next_message_does_not_answer_that_one() -> None:
@@ -187,6 +209,14 @@ def test_the_stages_that_were_reached_are_told() -> None:
     )
 
 
+def test_every_need_question_of_a_human_is_counted() -> None:
+    needs = "您平时穿多大码?您喜欢什么颜色?"
+    told = story(closing).given(*asked(), sent(START, text=needs), sent(START, text="亲,请问您身高体重多少呢?"))
+    told.given(sent(START, text=needs, **BOT), sent(START, text=needs, care_id="care1")).when_it_is(START + IDLE)
+    (event,) = closings(told)
+    assert event.data.questions_asked == 3
+
+
 def test_responses_are_those_of_humans_and_all_agents_are_named() -> None:
     def reply(cycle: int, agent: str, latency_ms: int, by_bot: bool = False) -> ReplyRecorded:
         fields: dict[str, Any] = {"conversation_id": "c1", "first": cycle == 1, "by_bot": by_bot}
@@ -220,3 +250,17 @@ def test_closing_and_reply_clock_agree_on_a_buyer_who_comes_back() -> None:
     assert (first.TYPE, reply.TYPE, second.TYPE) == (told_of("buyer").TYPE, ReplyRecorded.TYPE, told_of("agent").TYPE)
     assert (first.left_hanging, second.left_hanging) == (True, False)
     assert reply.latency_ms == second.longest_wait_ms == 6_000
+
+
+def test_closing_and_reply_clock_agree_on_a_buyer_whom_the_bot_answered_too_late() -> None:
+    service = Service(name="chat_ingest", processes=[process_of(reply_clock), process_of(closing)])
+    memory = Memory([service], BOT_FIRST)
+    bot = [sent(START + 62 * SECOND, **BOT), sent(START + 72 * SECOND, **BOT)]
+    for event in (*asked(), bot[0], received(START + 70 * SECOND), bot[1]):
+        memory.append(event, event.recordedtime)
+    memory.advance(SERVICE_ENDS)
+    rungs = [e.data.level for e in memory.log if isinstance(e.data, ReplyOverdue)]
+    (told,) = [e.data for e in memory.log if isinstance(e.data, ConversationClosed)]
+    assert (rungs, told.left_hanging) == (["nudge", "warn", "breach"], True)
+    waits = [memory.state(name, "s1", "b1", "b1").waits for name in ("reply_clock", "closing")]
+    assert waits[0] == waits[1]

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from schemas.chat import ReplyRecorded
 from services.chat_ingest import reply_clock
-from services.chat_ingest.reply_clock import KEPT
+from services.chat_ingest.waiting import KEPT
 from services.kernel.policy import default_policy
 from services.kernel.policy.units import Window
 from services.kernel.process import Emit
@@ -184,6 +184,12 @@ def test_a_question_after_an_acknowledgement_waits_from_its_own_time() -> None:
     told.given(received("10:05:00", message="m2")).when(sent("10:05:08")).then(reply(8_000, first=True))
 
 
+def test_a_question_and_an_acknowledgement_of_one_reused_id_are_two_messages() -> None:
+    """Platforms use a message id again."""
+    told = story(reply_clock).given(received("10:00:00"), received("10:00:05"), intent("ack", "10:00:05"))
+    told.when(sent("10:00:08")).then(reply(8_000, first=True))
+
+
 def test_a_conversation_that_is_reopened_keeps_no_old_clock() -> None:
     story(reply_clock).given(received("10:00:00"), closed("11:00:00"), received("11:30:00", "c2")).when(
         sent("11:30:06", "c2")
@@ -204,7 +210,7 @@ def test_of_more_messages_than_are_kept_the_first_and_the_last_are() -> None:
     minute = timedelta(seconds=60)
     first = at("02:00:00")
     told = story(reply_clock).given(*(received(first + number * minute) for number in range(3 * KEPT)))
-    waiting = told.memory.state("reply_clock", "s1", "b1", "b1").cycle.waiting
+    waiting = told.memory.state("reply_clock", "s1", "b1", "b1").waits.cycle.waiting
     assert len(waiting) == KEPT
     assert (waiting[0].time, waiting[-1].time) == (first, first + (3 * KEPT - 1) * minute)
 
@@ -217,5 +223,5 @@ def test_what_a_bot_has_answered_makes_room_for_what_nobody_has() -> None:
         told.given(received(when), sent(when + timedelta(seconds=1), **BOT))
     asked = start + 2 * KEPT * timedelta(seconds=10)
     told.given(received(asked), received(asked + timedelta(seconds=1)), received(asked + timedelta(seconds=2)))
-    waiting = told.memory.state("reply_clock", "s1", "b1", "b1").cycle.waiting
+    waiting = told.memory.state("reply_clock", "s1", "b1", "b1").waits.cycle.waiting
     assert [one.time - asked for one in waiting if one.bot is None] == [timedelta(seconds=n) for n in range(3)]

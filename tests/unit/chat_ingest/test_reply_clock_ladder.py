@@ -101,8 +101,48 @@ def test_the_agent_who_should_answer_is_named(before: list[Any], agent: str | No
     assert told.memory.log[-1].data.agent_id == agent
 
 
+def test_an_old_message_that_is_learnt_late_does_not_change_who_is_named() -> None:
+    told = story(reply_clock).given(received(START, agent_id="lin"))
+    told.given(sent("07:00:00", agent="zhao", recorded=after(5)), transferred("07:00:09", to="wu", recorded=after(6)))
+    told.given(received("06:59:00", "c0", recorded=after(7))).when_it_is(after(20))
+    told.then(overdue("nudge", 20_000, agent_id="lin"))
+
+
+def test_a_transfer_that_is_learnt_after_a_later_message_names_the_new_agent_nevertheless() -> None:
+    told = story(reply_clock).given(received(START, agent_id="lin"), received(after(9)))
+    told.given(transferred(after(5), to="wu", recorded=after(10))).when_it_is(after(20))
+    told.then(overdue("nudge", 20_000, agent_id="wu"))
+
+
 def test_a_message_addressed_to_the_bot_is_nobodys() -> None:
     story(reply_clock).given(received(START, agent_id="bot")).when_it_is(after(20)).then(overdue("nudge", 20_000))
+
+
+def test_a_message_climbs_its_ladder_once_though_what_waited_before_it_is_closed_as_left_hanging() -> None:
+    told = story(reply_clock).given(received("02:00:00", "c1", message="m1"), intent("ack", "02:00:00", message="m1"))
+    told.given(received(START, "c2", message="m2")).when_it_is(after(60))
+    assert rungs(told) == [("nudge", 20, "m2"), ("warn", 30, "m2"), ("breach", 60, "m2")]
+    told.given(closed(after(1_800), "c1")).when_it_is("14:00:00").then()
+
+
+def test_a_message_climbs_its_ladder_once_though_an_answer_to_what_was_said_before_it_is_learnt_late() -> None:
+    told = story(reply_clock).given(received(START, message="m1"), intent("ack", START, message="m1"))
+    told.given(received(after(10), message="m2")).when_it_is(after(75))
+    assert rungs(told) == [("nudge", 30, "m2"), ("warn", 40, "m2"), ("breach", 70, "m2")]
+    told.given(sent(after(5), recorded=after(90))).when_it_is("14:00:00").then()
+
+
+def test_of_a_message_that_goes_on_waiting_only_the_rungs_not_yet_taken_are_told() -> None:
+    told = story(reply_clock).given(received(START, message="m1"), intent("ack", START, message="m1"))
+    told.given(received(after(10), message="m2")).when_it_is(after(35))
+    told.given(sent(after(5), recorded=after(36))).when_it_is("14:00:00")
+    assert rungs(told) == [("nudge", 30, "m2"), ("warn", 40, "m2"), ("breach", 70, "m2")]
+
+
+def test_a_message_for_which_no_rung_was_told_climbs_a_ladder_when_what_waited_before_it_is_over() -> None:
+    told = story(reply_clock).given(received(START, message="m1"), received(after(50), message="m2"))
+    told.given(sent(after(40), recorded=after(61))).when_it_is(after(79))
+    assert rungs(told)[-2:] == [("breach", 60, "m1"), ("nudge", 70, "m2")]
 
 
 def test_the_ladder_rests_in_the_lunch_pause() -> None:
@@ -155,6 +195,13 @@ def test_a_question_after_an_acknowledgement_starts_one_at_its_own_time() -> Non
 def test_an_acknowledgement_after_a_question_does_not_end_its_ladder() -> None:
     told = story(reply_clock).given(received(START), received(after(5), message="m2"))
     told.given(intent("ack", after(5), message="m2")).when_it_is(after(20)).then(overdue("nudge", 20_000))
+
+
+def test_an_acknowledgement_under_the_reused_id_of_a_question_does_not_end_its_ladder() -> None:
+    """Platforms use a message id again: it is this message's only together with its time."""
+    told = story(reply_clock).given(received(START), received(after(5)), intent("ack", after(5)))
+    told.when_it_is("14:00:00")
+    assert rungs(told) == [("nudge", 20, "m"), ("warn", 30, "m"), ("breach", 60, "m")]
 
 
 def test_a_conversation_that_is_reopened_climbs_from_the_first_rung_at_its_own_time() -> None:
@@ -219,6 +266,12 @@ def test_where_the_bot_comes_first_the_clock_starts_when_the_buyer_asks_for_a_hu
     told.when_it_is(after(80)).then(overdue("nudge", 20_000, message="m2"))
     told.when(sent(after(84)))
     assert told.memory.log[-1].data.latency_ms == 24_000
+
+
+def test_where_the_bot_comes_first_who_asks_for_a_human_under_a_reused_id_asks_at_that_time() -> None:
+    told = story(reply_clock).under(BOT_FIRST).given(received(START), sent(after(1), **BOT))
+    told.given(received(after(60)), intent("human", after(60))).when(sent(after(64)))
+    assert told.memory.log[-1].data.latency_ms == 4_000
 
 
 def test_where_the_bot_comes_first_a_human_who_is_faster_is_measured() -> None:

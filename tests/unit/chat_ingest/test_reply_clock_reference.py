@@ -78,10 +78,11 @@ def chat_of(chance: random.Random, late: float) -> list[Event[Any]]:
         match chance.choice(("buyer",) * 9 + ("human",) * 3 + ("bot",) * 5 + ("care", "transfer", "close", "pause")):
             case "buyer":
                 to = chance.choice((None, "lin", "wu", "bot"))
-                told.append(received(when, name, message=f"m{number}", recorded=recorded, agent_id=to))
+                message = f"m{number if chance.random() < 0.8 else 0}"
+                told.append(received(when, name, message=message, recorded=recorded, agent_id=to))
                 meant = chance.choice(("ack", "human", None, None, None))
                 if meant:
-                    told.append(intent(meant, recorded, message=f"m{number}", conversation=name))
+                    told.append(intent(meant, when, message=message, conversation=name, recorded=recorded))
             case "human":
                 told.append(sent(when, name, agent=agent, recorded=recorded))
             case "bot":
@@ -103,12 +104,13 @@ def _learnt(event: Event[Any]) -> datetime:
 
 
 class Asked(Struct):
-    """A buyer message that nobody has answered yet."""
+    """A buyer message that nobody has answered yet. taken: the rungs that were told for it."""
 
     event: Event[Any]
     ack: bool = False
     human: bool = False
     bot_s: int | None = None
+    taken: tuple[str, ...] = ()
 
 
 class Obvious:
@@ -121,7 +123,7 @@ class Obvious:
             self.told[(_learnt(event) - START) // SECOND].append(event)
         self.open = [self.is_open(second) for second in range(LENGTH_S)]
         self.waiting: list[Asked] = []
-        self.cycle, self.taken, self.agent, self.talk = 0, set[str](), None, ""
+        self.cycle, self.agent, self.talk, self.named = 0, None, "", -1
         self.replied = -1
         self.transfers: list[int] = []
         self.firsts: list[str] = []
@@ -153,7 +155,7 @@ class Obvious:
     def hear(self, event: Event[Any], second: int) -> None:
         match event.data:
             case MessageReceived(conversation_id=talk) as said:
-                self.serve(talk, said.agent_id)
+                self.serve(talk, said.agent_id, second)
                 if second < self.replied:
                     return
                 if not self.waiting:
@@ -162,10 +164,10 @@ class Obvious:
                 self.waiting.sort(key=lambda one: one.event.time)
             case IntentDetected(message_id=message, intent=name):
                 for one in self.waiting:
-                    if one.event.data.message_id == message:
+                    if one.event.data.message_id == message and self.second(one) == second:
                         one.ack, one.human = one.ack or name == "ack", one.human or name == "human"
             case Transferred(to_agent=agent, conversation_id=talk):
-                self.serve(talk, agent)
+                self.serve(talk, agent, second)
                 if self.waiting and second >= self.second(self.waiting[0]):
                     self.transfers.append(second)
             case ConversationClosed(conversation_id=talk):
@@ -176,20 +178,20 @@ class Obvious:
                 for one in asked:
                     one.bot_s = second
             case MessageSent(care_id=None, conversation_id=talk, agent_id=agent):
-                self.serve(talk, agent)
+                self.serve(talk, agent, second)
                 self.replied = max(self.replied, second)
                 asked = [one for one in self.waiting if self.second(one) <= second]
                 self.record(event, [one for one in asked if self.is_for_a_human(one)], second)
                 self.end(asked, second)
 
-    def serve(self, talk: str, agent: str | None) -> None:
-        if agent in (None, "bot"):
-            agent = self.agent if talk == self.talk else None
-        self.agent, self.talk = agent, talk
+    def serve(self, talk: str, agent: str | None, second: int) -> None:
+        named = agent not in (None, "bot")
+        if second >= self.named and (named or talk != self.talk):
+            self.agent, self.talk, self.named = agent if named else None, talk, second
 
     def begin(self) -> None:
         self.cycle += 1
-        self.taken, self.transfers = set(), []
+        self.transfers = []
 
     def end(self, over: list[Asked], second: int) -> None:
         over = [one for one in over if self.second(one) <= second]
@@ -222,7 +224,8 @@ class Obvious:
         promo = [one.reply for one in self.policy.calendar.promo if one.first_day == day and one.reply]
         targets = promo[0] if promo else self.policy.reception.reply
         rungs = {"nudge": targets.nudge_s, "warn": targets.warn_s, "breach": targets.breach_s}
-        return loud[0], {level: rungs[level] * 1_000 for level in rungs if level not in self.taken}
+        taken = {level for one in self.waiting for level in one.taken}
+        return loud[0], {level: rungs[level] * 1_000 for level in rungs if level not in taken}
 
     def aim(self, learnt: int, climbed: bool = False) -> None:
         """When the next rung is reached; what is learnt when that has passed is told LATE_TICK later."""
@@ -242,7 +245,7 @@ class Obvious:
         said: MessageReceived = first.event.data
         waited = self.worked(self.second(first), second)
         for level in (level for level, least in rungs.items() if waited >= least):
-            self.taken.add(level)
+            first.taken += (level,)
             self.rungs.append((second, said.conversation_id, self.cycle, level, waited, said.message_id, self.agent))
 
     def is_for_a_human(self, one: Asked) -> bool:
@@ -278,8 +281,8 @@ def compare(seed: int) -> int:
     replies, rungs = measured(policy, chat)
     assert replies == obvious.replies, f"seed {seed}"
     assert rungs == obvious.rungs, f"seed {seed}"
-    taken = [(cycle, level) for _, _, cycle, level, *_ in rungs]
-    assert len(taken) == len(set(taken)), f"seed {seed}: a rung is taken once a cycle"
+    by_cycle = [(cycle, level) for _, _, cycle, level, *_ in rungs]
+    assert len(by_cycle) == len(set(by_cycle)), f"seed {seed}: a rung is taken once a cycle"
     return len(replies) + len(rungs)
 
 

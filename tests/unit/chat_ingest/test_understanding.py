@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from schemas.chat import Bargained, IntentDetected, MessageReceived, MessageSent, RuleBroken, StageReached
 from schemas.envelope import Event
 from schemas.grant import GrantGiven
@@ -76,6 +78,24 @@ def test_a_claimed_grant_is_reported_unless_one_holds() -> None:
     )
     assert [broken.rule for broken in rules_broken(without)] == ["grant_claimed"]
     assert rules_broken(granted) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "given_at", "until"),
+    [("hang_up", "09:00:00", "12:00:00"), ("discount", "10:00:01", "12:00:00"), ("discount", "09:00:00", "09:59:59")],
+)
+def test_a_grant_of_something_else_or_of_another_time_covers_no_claim(kind: Any, given_at: str, until: str) -> None:
+    given = GrantGiven(grant_id="g1", kind=kind, expires_at=at(until), granted_by="boss")
+    told = story(understanding).given(event(given, given_at)).when(agent("已向主管申请", "10:00:00"))
+    assert [broken.rule for broken in rules_broken(told)] == ["grant_claimed"]
+
+
+def test_the_address_of_a_picture_is_no_speech() -> None:
+    picture = MessageReceived(
+        message_id="m1", conversation_id="c1", kind="image", text="https://img.x.com/12315/ok.jpg"
+    )
+    story(understanding).when(event(picture, "10:00:00")).then()
+    story(understanding).when(agent("https://img.x.com/qq/1.jpg", "10:00:00", kind="image")).then()
 
 
 def rules_broken(told: Story) -> list[RuleBroken]:

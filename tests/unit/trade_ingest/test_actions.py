@@ -4,49 +4,47 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pytest
-from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.commands.trade_ingest import AdjustPrice, CloseOrder, ExtendReceipt
 from schemas.envelope import COMMON_REJECTIONS, Actor, Command, Rejected
+from schemas.order import OrderClosed, OrderDepositPaid
 from schemas.platform import PlatformActionRequested
 from schemas.types import Role
 from services.kernel.policy import default_policy
 from services.kernel.process import Emit
 from services.trade_ingest import actions
+from services.trade_ingest.identity import mark
+from services.trade_ingest.order_memory import OrderFacts
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 POLICY = default_policy()
 
 
-class Known(Struct, frozen=True, kw_only=True):
-    """An order that waits for its payment, of a C shop, with two lines."""
-
-    buyer: str = "b1"
-    is_placed: bool = True
-    is_paid: bool = False
-    is_shipped: bool = False
-    is_completed: bool = False
-    is_closed: bool = False
-    shop_kind: Literal["c_shop", "mall", ""] = "c_shop"
-    line_ids: tuple[str, ...] = ("l1", "l2")
+PLACED = OrderFacts(buyer="b1", known=("order.placed",), shop_kind="c_shop", line_ids=("l1", "l2"))
+"""An order that waits for its payment, of a C shop, with two lines."""
 
 
-PLACED = Known()
-PAID = replace(PLACED, is_paid=True)
-SHIPPED = replace(PAID, is_shipped=True)
-COMPLETED = replace(SHIPPED, is_completed=True)
-CLOSED = replace(PLACED, is_closed=True)
-ON_DELIVERY = replace(PLACED, is_shipped=True)
+def and_then(order: OrderFacts, *known: str) -> OrderFacts:
+    """The order after this was told of it as well: marks (`identity`)."""
+    return replace(order, known=(*order.known, *known))
+
+
+PAID = and_then(PLACED, "order.paid")
+SHIPPED = and_then(PAID, "order.shipped:parcel")
+COMPLETED = and_then(SHIPPED, "order.completed")
+CLOSED = and_then(PLACED, mark(OrderClosed(order_id="o1", reason="", paid=False), NOW))
+ON_DELIVERY = and_then(PLACED, "order.shipped:parcel")
+DEPOSIT_PAID = and_then(PLACED, mark(OrderDepositPaid(order_id="o1", paid_fen=1000), NOW))
 ONE_LINE = replace(PLACED, line_ids=("l1",))
 
 
-def decided(order: Known, wish: Any, role: Role = "supervisor", command_id: str = "c1") -> list[Emit | Rejected]:
+def decided(order: OrderFacts, wish: Any, role: Role = "supervisor", command_id: str = "c1") -> list[Emit | Rejected]:
     command = Command(command_id=command_id, shop="s1", actor=Actor(id="a1", role=role), data=wish)
     return list(actions.decide(order, command, NOW, POLICY))
 
 
-def asked(order: Known, wish: Any, role: Role = "supervisor") -> list[tuple[str, dict[str, Any]]]:
+def asked(order: OrderFacts, wish: Any, role: Role = "supervisor") -> list[tuple[str, dict[str, Any]]]:
     """Kind and arguments of each action, every one in the lane of the order's buyer."""
     emits = decided(order, wish, role)
     found: list[tuple[str, dict[str, Any]]] = []
@@ -64,7 +62,7 @@ def ids(found: list[Emit | Rejected]) -> set[str]:
     }
 
 
-def refused(order: Known, wish: Any, role: Role = "supervisor") -> tuple[str, str]:
+def refused(order: OrderFacts, wish: Any, role: Role = "supervisor") -> tuple[str, str]:
     """Code and field of the rejection, which comes alone and says in two languages what to do."""
     (found,) = decided(order, wish, role)
     assert isinstance(found, Rejected), found
@@ -96,7 +94,7 @@ def test_a_command_asks_for_the_same_action_however_often_it_is_decided_and_anot
 
 
 def test_an_order_without_a_known_buyer_is_acted_on_in_the_lane_of_nobody() -> None:
-    assert asked(replace(PLACED, buyer="-"), price(postage_fen=0))
+    assert asked(replace(PLACED, buyer=""), price(postage_fen=0))
 
 
 # 改价
@@ -125,8 +123,8 @@ def test_a_mall_edits_the_postage_and_never_the_price(kind: Literal["mall", ""])
     assert refused(order, price(line_id="l1", price_fen=1)) == ("mall_price_fixed", "data.price_fen")
 
 
-@pytest.mark.parametrize("order", [PAID, SHIPPED, COMPLETED, CLOSED, ON_DELIVERY, replace(PLACED, is_placed=False)])
-def test_only_an_order_that_waits_for_its_payment_has_its_price_changed(order: Known) -> None:
+@pytest.mark.parametrize("order", [PAID, SHIPPED, COMPLETED, CLOSED, ON_DELIVERY, replace(PLACED, known=())])
+def test_only_an_order_that_waits_for_its_payment_has_its_price_changed(order: OrderFacts) -> None:
     assert refused(order, price(postage_fen=0))[0] == "not_placed"
 
 
@@ -189,12 +187,17 @@ def test_all_lines_are_the_order() -> None:
 
 
 @pytest.mark.parametrize("order", [PAID, SHIPPED, COMPLETED, ON_DELIVERY])
-def test_an_order_that_is_paid_or_on_its_way_is_not_closed(order: Known) -> None:
+def test_an_order_that_is_paid_or_on_its_way_is_not_closed(order: OrderFacts) -> None:
     assert refused(order, close(reason="缺货"))[0] == "already_paid"
 
 
 def test_a_closed_order_is_closed_already() -> None:
     assert decided(CLOSED, close(reason="缺货")) == []
+
+
+@pytest.mark.parametrize("lines", [(), ("l1",)])
+def test_a_presale_whose_deposit_is_paid_is_not_closed(lines: tuple[str, ...]) -> None:
+    assert refused(DEPOSIT_PAID, close(line_ids=lines, reason="缺货"))[0] == "already_paid"
 
 
 def test_a_line_that_the_order_has_not_is_refused_and_where_no_lines_are_known_the_platform_is_asked() -> None:
@@ -216,9 +219,10 @@ def test_a_shipped_orders_receipt_is_extended() -> None:
     ("order", "code"),
     [(PLACED, "not_shipped"), (PAID, "not_shipped"), (COMPLETED, "completed"), (CLOSED, "completed")],
 )
-def test_only_what_is_shipped_and_not_over_is_extended(order: Known, code: str) -> None:
+def test_only_what_is_shipped_and_not_over_is_extended(order: OrderFacts, code: str) -> None:
     assert refused(order, extend())[0] == code
 
 
-def test_an_extension_is_a_day_at_least() -> None:
-    assert refused(SHIPPED, extend(0)) == ("invalid_field", "data.days")
+@pytest.mark.parametrize("days", [0, -1, POLICY.orders.extension_days + 1])
+def test_an_extension_is_a_day_at_least_and_at_most_what_the_policy_says(days: int) -> None:
+    assert refused(SHIPPED, extend(days)) == ("invalid_field", "data.days")

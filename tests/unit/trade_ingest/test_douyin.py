@@ -101,6 +101,7 @@ def test_a_sample_of_the_platform_gives_these_facts_without_a_buyer(name: str) -
     [
         (push(0, order_status=2), ["stated.paid"]),
         (push(100, create_time=AT), ["stated.placed"]),
+        (push(100, create_time=AT, pay_type=0), ["stated.placed"]),
         (push(101, pay_time=AT, pay_amount=2990, pay_type=1), ["order.paid"]),
         (push(101, pay_time=AT, pay_type=1), ["stated.paid"]),
         (push(101, pay_time=AT, pay_amount=2990, pay_type=0), []),  # 货到付款: confirmed, not paid
@@ -169,6 +170,11 @@ def test_a_changed_receiver_is_sealed_and_told_by_a_digest(addr: Any) -> None:
     assert changed.address_digest == KEYS.digest("address", "周一|13678643212|浙江省杭州市滨江区松岭路888号")
     contact = KEYS.open(changed.deposit.sealed)
     assert (contact.name, contact.phone, contact.address) == ("周一", "13678643212", "浙江省杭州市滨江区松岭路888号")
+
+
+def test_a_created_order_says_that_it_is_paid_on_delivery_if_the_push_does() -> None:
+    for pay_type, cash in ((0, True), (1, False), (None, False)):
+        assert feed.one(Placed, push(100, create_time=AT, pay_type=pay_type)).data.cash_on_delivery is cash
 
 
 @pytest.mark.parametrize(

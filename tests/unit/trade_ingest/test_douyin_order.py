@@ -23,6 +23,8 @@ from services.trade_ingest.stated import (
     Flag,
     Memo,
     Owner,
+    Paid,
+    Placed,
 )
 from tests.unit.trade_ingest.douyin_messages import AT, DETAIL, GIFT, ID, PACKED, RECEIVER, SKU, detail, push
 from tests.unit.trade_ingest.feeds import KEYS, NOW, Feed, epoch, fits_the_contract, nearly, types
@@ -30,6 +32,7 @@ from tests.unit.trade_ingest.feeds import KEYS, NOW, Feed, epoch, fits_the_contr
 feed = Feed(douyin.translate, "douyin", "order")
 
 OPEN_ID = DETAIL["doudian_open_id"]
+CLEAR: dict[str, Any] = {"post_receiver": "周一", "post_tel": "13678643212", "post_addr": RECEIVER["addr"]}
 VALUES = ["stated.price", "stated.address", "stated.memo", "stated.memo", "stated.flag"]
 LIFE = ["stated.owner", "order.placed", "order.paid"]
 
@@ -101,6 +104,25 @@ def test_a_receipt_that_the_buyer_confirmed_is_his() -> None:
     assert feed.one(OrderCompleted, detail(order_status=5)).data.cause == "automatic"
 
 
+@pytest.mark.parametrize(("received", "time"), [(AT + 40, AT + 40), (0, AT + 50)])
+def test_cash_on_delivery_that_is_completed_was_paid_at_signing_or_else_by_the_end(received: int, time: int) -> None:
+    """Its `pay_time` is the shop's confirming, before the parcel left."""
+    lines = [SKU | {"logistics_receipt_time": received}]
+    done = detail(order_status=5, pay_type=0, finish_time=AT + 50, sku_order_list=lines)
+    paid = feed.one(OrderPaid, done)
+    assert (paid.time, paid.data.paid_fen) == (epoch(time), 20500)
+    assert feed.one(OrderPlaced, done).data.pay_mode == "cash_on_delivery"
+    assert feed.one(Paid, detail(order_status=5, pay_type=0, pay_amount=None)).time == epoch(AT + 60)
+
+
+def test_a_presale_without_the_window_of_its_balance_is_a_hint_until_it_is_paid_or_closed() -> None:
+    phases = [{"current_phase": 1, "phase_payable_price": 1000}, {"current_phase": 2, "phase_payable_price": 9000}]
+    unknown = {"order_phase_list": phases, "pay_time": 0}
+    hint = feed.one(Placed, detail(order_status=1, **unknown))
+    assert hint.data == Placed(order_id=ID, platform="douyin", total_fen=20500, presale=True)
+    assert feed.one(OrderPlaced, detail(order_status=4, **unknown)).data.presale is None
+
+
 def test_every_line_must_have_come_for_the_order_to_be_signed() -> None:
     lines = [SKU | {"logistics_receipt_time": AT - 5}, GIFT | {"logistics_receipt_time": AT}]
     assert feed.one(AllSigned, detail(sku_order_list=lines)).time == epoch(AT)
@@ -148,6 +170,12 @@ def test_a_receiver_that_can_be_read_is_the_same_in_detail_and_push() -> None:
     plain = detail(post_receiver="周一", post_tel="13678643212", post_addr=RECEIVER["addr"])
     pushed = feed.one(Address, push(105, update_time=AT, receiver_msg=RECEIVER), "push").data
     assert feed.one(Address, plain).data.address_digest == pushed.address_digest
+
+
+def test_a_masked_id_of_an_address_tells_nothing() -> None:
+    assert not feed.of(Address, detail(open_address_id="#Od***"))
+    clear = feed.one(Address, detail(**CLEAR, open_address_id="#Od***")).data
+    assert clear.address_digest == feed.one(Address, detail(**CLEAR, open_address_id=None)).data.address_digest
 
 
 def test_memos_are_the_buyers_at_placing_and_the_shops_as_they_are_now_be_they_empty() -> None:

@@ -73,6 +73,8 @@ VALUES = ["stated.price", "stated.address", "stated.memo", "stated.memo"]
         ({"orderState": "TRADE_CANCELED"}, [*LIFE, "order.closed"]),
         ({"paymentConfirmTime": "0001-01-01 00:00:00"}, ["order.placed", "stated.paid"]),
         ({"paymentConfirmTime": "1970-01-01 00:00:00", "payType": "1-货到付款"}, ["order.placed"]),
+        (DONE | {"paymentConfirmTime": "", "payType": "1"}, [*LIFE, "order.completed"]),
+        (SENT | {"paymentConfirmTime": "", "payType": "1"}, ["order.placed", "order.shipped"]),
         ({"paymentConfirmTime": "0001-01-01 00:00:00", "orderState": "LOCKED"}, ["order.placed"]),
         ({"paymentConfirmTime": "", "orderState": "TRADE_CANCELED"}, ["order.placed", "order.closed"]),
     ],
@@ -136,6 +138,17 @@ def test_an_end_has_its_own_time_and_a_cancellation_says_whether_it_was_paid() -
 )
 def test_pay_type_1_is_cash_on_delivery(said: Any, mode: str) -> None:
     assert feed.one(OrderPlaced, ORDER | {"payType": said}).data.pay_mode == mode
+
+
+def test_cash_on_delivery_that_is_completed_was_paid_when_its_payment_was_confirmed_or_else_by_the_end() -> None:
+    done = ORDER | DONE | {"payType": "1", "balanceUsed": "4.00"}
+    assert feed.one(OrderPaid, done).time == local("11-11 10:01:00")
+    paid = feed.one(OrderPaid, done | {"paymentConfirmTime": "0001-01-01 00:00:00"})
+    assert (paid.time, paid.data.paid_fen) == (local("11-15 09:00:00"), 10_000)
+
+
+def test_an_order_without_lines_says_all_the_same_that_it_is_paid_on_delivery() -> None:
+    assert feed.one(Placed, ORDER | {"itemInfoList": "", "payType": "1"}).data.cash_on_delivery
 
 
 def test_a_voucher_has_no_parcel() -> None:

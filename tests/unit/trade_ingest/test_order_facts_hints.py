@@ -175,6 +175,38 @@ def test_the_details_that_come_after_all_are_learnt_and_are_no_second_fact() -> 
     assert (order.state.line_ids, order.state.shop_kind) == (("l1",), "c_shop")
 
 
+def test_an_order_placed_without_details_says_how_it_is_to_be_paid() -> None:
+    hint = Placed(**ORDER, platform="jd", total_fen=2980, cash_on_delivery=True)
+    order = Order().hear(hint, buyer="b1").until(at("10:00:00") + DETAILS)
+    assert [one.pay_mode for one in order.news] == ["cash_on_delivery"]
+
+
+@pytest.mark.parametrize("presale_first", [True, False])
+def test_a_presale_is_never_told_without_its_details(presale_first: bool) -> None:
+    presale = Placed(**ORDER, platform="taobao", total_fen=2980, presale=True)
+    hints = (presale, Placed(**ORDER, platform="taobao", total_fen=2980))
+    order = Order().hear(*(hints if presale_first else hints[::-1]), buyer="b1", fact="in:7:0")
+    order.until(at("10:00:00") + WAITING - DETAILS)
+    assert (order.news, order.aside) == ([], [])
+    order.until(at("10:00:00") + WAITING)
+    assert order.news == []
+    assert {one.reason for one in order.aside} == {UNSATISFIED[Placed.TYPE]}
+
+
+def test_a_presale_is_told_when_its_details_come() -> None:
+    order = Order().hear(Placed(**ORDER, platform="taobao", presale=True), PLACED, buyer="b1")
+    order.until(at("10:00:00") + WAITING)
+    assert (order.news, order.aside) == ([PLACED], [])
+
+
+def test_an_order_placed_without_details_is_told_with_the_price_to_which_it_was_changed_in_the_meantime() -> None:
+    order = Order().hear(Placed(**ORDER, platform="taobao", total_fen=10_000), when="10:00:00", buyer="b1")
+    order.hear(Price(**ORDER, total_fen=9_000), when="10:01:00", buyer="b1").until(at("10:00:00") + DETAILS)
+    assert [(type(one), one.total_fen) for one in order.news] == [(OrderPlaced, 9_000)]
+    order.hear(Price(**ORDER, total_fen=8_000), when="10:10:00", buyer="b1")
+    assert order.news == [OrderPriceAdjusted(**ORDER, total_fen=8_000)]
+
+
 # Shipped, address
 
 
@@ -265,6 +297,15 @@ def test_a_refusal_is_not_taken_for_one_of_hours_later_though_the_request_in_bet
     order.hear(step("refused"), when="15:00:00", buyer="b1")
     order.hear(RefundRefused(**REFUND), when="11:00:00", learnt="15:01:00", buyer="b1")
     assert order.news[1:] == [RefundRefused(**REFUND), RefundRefused(**REFUND)]
+
+
+@pytest.mark.parametrize(("first", "second"), [("10:00:03", "10:00:02"), ("10:00:02", "10:00:03")])
+def test_a_step_told_in_full_by_a_message_and_by_a_snapshot_of_nearly_that_time_is_told_once(
+    first: str, second: str
+) -> None:
+    order = Order().hear(RefundRequested(**REFUND), when=first, buyer="b1")
+    order.hear(RefundRequested(**REFUND), when=second, buyer="b1")
+    assert order.news == [RefundRequested(**REFUND)]
 
 
 def test_refunds_of_one_order_do_not_know_of_each_other() -> None:

@@ -159,6 +159,45 @@ def test_a_scan_of_the_order_that_has_several_parcels_waits() -> None:
     assert len(told.memory.slots["order_facts", "s1", "-", "o1"].state.hints) == 1
 
 
+# One parcel, several names
+
+
+WMS = shipped("Z1", "WMS-77")
+
+
+@pytest.mark.parametrize(("first", "second"), [(WMS, shipped()), (shipped(), WMS)])
+def test_a_parcel_is_shipped_once_and_keeps_its_first_id_whatever_another_feed_calls_it(
+    first: OrderShipped, second: OrderShipped
+) -> None:
+    parcel = {**ORDER, "parcel_id": first.parcel_id}
+    when(
+        (first, 8),
+        (second, 9),
+        scan("pickup"),
+        OrderArrived(**ORDER, parcel_id="Z1"),
+        OrderArrived(**ORDER, parcel_id="WMS-77"),
+        scan("sent_city"),
+        scan("signed", None, signed_by="self"),
+        OrderSigned(**ORDER, parcel_id="WMS-77", by="self"),
+        AllSigned(**ORDER),
+    ).when_it_is("23:00:00").then(
+        first, OrderPickupScanned(**parcel), OrderArrived(**parcel), OrderSigned(**parcel, by="self")
+    )
+
+
+def test_a_parcel_that_was_scanned_before_it_was_shipped_keeps_the_name_of_the_scan() -> None:
+    when(scan("pickup"), (WMS, 9), OrderPickupScanned(**ORDER, parcel_id="WMS-77")).then(
+        OrderPickupScanned(**Z1), shipped()
+    )
+
+
+def test_what_was_told_under_both_names_before_it_was_known_that_they_are_one_is_not_told_again() -> None:
+    own, other = OrderSigned(**ORDER, parcel_id="WMS-77", by="self"), scan("pickup")
+    when(own, other, WMS, scan("signed", signed_by="self"), OrderPickupScanned(**ORDER, parcel_id="WMS-77")).then(
+        own, OrderPickupScanned(**Z1), shipped()
+    )
+
+
 def test_an_order_received_is_the_signing_of_every_parcel_that_nobody_signed_for() -> None:
     first, second = shipped("Z1", line_ids=("l1",), partial=True), shipped("Z2", line_ids=("l2",))
     signed = OrderSigned(**Z1, by="station")

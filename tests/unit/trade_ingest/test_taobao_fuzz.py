@@ -16,7 +16,7 @@ from schemas.types import BuyerId
 from services.kernel.fields import Fields, load
 from services.kernel.inputs import RawFact, Refused, time_fault
 from services.kernel.process import Fact
-from services.trade_ingest.order_facts import IDENTITIES
+from services.trade_ingest.identity import IDENTITIES
 from services.trade_ingest.sources import taobao
 from services.trade_ingest.sources.taobao.tmc import AT_TIMES_SILENT, MEANINGS, SILENT
 from services.trade_ingest.stated import STATED

@@ -119,6 +119,34 @@ def test_an_order_without_lines_is_a_hint_that_it_was_placed(orders: Any) -> Non
     assert of_type(found, Placed).data == Placed(order_id=str(TID), platform="taobao", total_fen=5960)
 
 
+def test_an_order_without_lines_says_all_the_same_that_it_is_paid_on_delivery() -> None:
+    assert of_type(shown(orders=None, type="cod", pay_time=None), Placed).data.cash_on_delivery
+
+
+@pytest.mark.parametrize("step", ["FRONT_NOPAID_FINAL_NOPAID", None])
+def test_a_presale_before_its_deposit_is_a_hint_and_no_order_to_be_paid_by_a_limit(step: str | None) -> None:
+    """The limit shown is the deposit's; balance and window of the rest are not known yet."""
+    limit = {"step_trade_status": step, "timeout_action_time": "2026-11-24 23:59:59", "pay_time": None}
+    found = shown(type="step", status="WAIT_BUYER_PAY", **limit)
+    assert not has(found, OrderPlaced)
+    hint = of_type(found, Placed)
+    assert hint.time == at("2026-11-11 00:00:01")
+    assert hint.data == Placed(order_id=str(TID), platform="taobao", total_fen=5960, presale=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "step"),
+    [
+        ("TRADE_CLOSED_BY_TAOBAO", "FRONT_NOPAID_FINAL_NOPAID"),
+        ("TRADE_CLOSED", "FRONT_PAID_FINAL_NOPAID"),
+        ("WAIT_SELLER_SEND_GOODS", "FRONT_PAID_FINAL_PAID"),
+    ],
+)
+def test_a_presale_that_is_paid_or_closed_waits_for_nothing_more_and_is_told(status: str, step: str) -> None:
+    found = shown(type="step", status=status, step_trade_status=step, step_paid_fee="10.00", **ENDED)
+    assert of_type(found, OrderPlaced).data.presale is None
+
+
 @pytest.mark.parametrize(
     ("changes", "virtual"),
     [

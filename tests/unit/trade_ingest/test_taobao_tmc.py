@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from services.kernel.inputs import Refused
-from services.trade_ingest.sources.taobao.tmc import AT_TIMES_SILENT, MEANINGS, SILENT
+from services.kernel.process import Fact
+from services.trade_ingest.sources.taobao import tmc
+from services.trade_ingest.sources.taobao.tmc import AT_TIMES_REFUSED, AT_TIMES_SILENT, MEANINGS, SILENT
 from services.trade_ingest.sources.taobao.trades import EXTENSION_DAYS
-from services.trade_ingest.stated import Owner
+from services.trade_ingest.stated import Owner, Price
 from tests.unit.trade_ingest.taobao_feed import (
     AT,
     KEYS,
@@ -57,12 +59,16 @@ ASKED = f"{REFUNDED} kind=refund_only phase=onsale fee_fen=2980"
 def test_every_topic_has_a_meaning_or_a_reason_for_silence() -> None:
     assert set(MEANINGS) | set(SILENT) == TOPICS
     assert not set(MEANINGS) & set(SILENT)
-    assert set(AT_TIMES_SILENT) <= set(MEANINGS)
+    assert set(AT_TIMES_SILENT) | set(AT_TIMES_REFUSED) <= set(MEANINGS)
 
 
 TRADES = [
     ("TradeCreate", {"payment": "59.60"}, ["placed platform=taobao total_fen=5960"]),
     ("TradeCreate", {}, ["placed platform=taobao"]),
+    # Paid at the door; and a presale, of which the deposit is asked for first.
+    ("TradeCreate", {"type": "cod"}, ["placed platform=taobao cash_on_delivery=True"]),
+    ("TradeCreate", {"type": "step", "payment": "59.60"},
+     ["placed platform=taobao total_fen=5960 presale=True"]),
     ("TradeModifyFee", {"payment": "49.60"}, ["price total_fen=4960"]),
     ("TradeBuyerPay", {"payment": "59.60"}, ["order.paid paid_fen=5960"]),
     ("TradeBuyerPay", {}, ["paid"]),
@@ -203,6 +209,24 @@ def test_what_nobody_knows_is_refused_with_its_field(message: dict[str, Any], fi
     assert [refused.field for refused in refusals(message)] == [field]
 
 
+@pytest.mark.parametrize(("topic", "why"), AT_TIMES_REFUSED.items())
+@pytest.mark.parametrize("more", [{}, {"payment": "59.60", "refund_fee": "59.60", "refund_id": 7, "oid": OID}])
+def test_a_closing_without_its_status_is_refused_because_nothing_else_says_whether_it_was_paid(
+    topic: str, why: str, more: dict[str, Any]
+) -> None:
+    (refused,) = refusals(envelope(topic, TRADE | more))
+    assert refused.field == "content.status"
+    assert why.removeprefix("no status: ") in refused.reason
+
+
+def test_a_message_that_the_contract_does_not_take_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    topic = "taobao_trade_TradeModifyFee"
+    wrong = Fact(data=Price(order_id="1", total_fen=-1), shop=SHOP, time=AT)
+    monkeypatch.setattr(tmc, "MEANINGS", {topic: lambda raw, content, time: [wrong]})
+    (refused,) = refusals(envelope(topic, TRADE))
+    assert refused.reason.startswith("stated.price: ")
+
+
 def test_a_list_of_messages_is_taken_apart_and_a_refused_one_holds_up_no_other() -> None:
     paid = envelope("taobao_trade_TradeBuyerPay", TRADE | {"payment": "59.60"})
     found = told([paid, envelope("taobao_trade_New", TRADE), paid])
@@ -229,6 +253,8 @@ def test_a_nick_alone_leads_to_the_nicks_lane_and_a_masked_one_to_none() -> None
     assert buyer(buyer_open_uid=None, buyer_nick="小**草") == "-"
     assert buyer(buyer_open_uid=None, buyer_nick="") == "-"
     assert buyer(buyer_nick="小**草") == OPEN_ID
+    assert buyer(buyer_open_uid="AAFk**q") == KEYS.nick_lane(SHOP, NICK)
+    assert buyer(buyer_open_uid="AAFk**q", buyer_nick="小**草") == "-"
 
 
 def test_tmall_is_read_alike_and_named_as_the_platform() -> None:

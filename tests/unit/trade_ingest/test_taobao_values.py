@@ -1,12 +1,17 @@
 """What a snapshot of a Taobao order shows as it is now, how it is wrapped, and what is refused of it."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from schemas.order import OrderPaid, OrderPlaced
+from services.kernel.inputs import Refused
 from services.kernel.process import Fact
+from services.trade_ingest.sources.snapshots import Told
+from services.trade_ingest.sources.taobao import orders, values
+from services.trade_ingest.sources.taobao.snapshot import Snapshot
 from services.trade_ingest.stated import Address, Flag, LinePrice, Memo, Owner, Price
 from tests.unit.trade_ingest.taobao_feed import (
     KEYS,
@@ -59,7 +64,13 @@ def test_the_same_receiver_written_with_spaces_is_the_same() -> None:
 
 @pytest.mark.parametrize(
     "masked",
-    [{"receiver_name": "王**"}, {"receiver_mobile": "138****8000"}, {"receiver_address": "文一西路***"}],
+    [
+        {"receiver_name": "王**"},
+        {"receiver_mobile": "138****8000"},
+        {"receiver_address": "文一西路***"},
+        {"receiver_address": "~AbCdEfGhIjKlMnOpQrStUv~"},
+        {"receiver_address": None},
+    ],
 )
 def test_a_masked_receiver_is_a_region_and_no_identity(masked: dict[str, Any]) -> None:
     found = shown(**masked)
@@ -95,6 +106,12 @@ def test_the_owner_is_told_where_both_names_are_there_unmasked() -> None:
     assert not has(shown(buyer_open_uid=None), Owner)
     assert {fact.buyer for fact in shown(buyer_open_uid=None)} == {KEYS.nick_lane(SHOP, NICK)}
     assert {fact.buyer for fact in shown(buyer_open_uid=None, buyer_nick="*")} == {"-"}
+
+
+def test_a_masked_open_id_is_nobody_and_the_nick_beside_it_leads_to_his_lane() -> None:
+    assert {fact.buyer for fact in shown(buyer_open_uid="AAFk**q")} == {KEYS.nick_lane(SHOP, NICK)}
+    assert {fact.buyer for fact in shown(buyer_open_uid="AAFk**q", buyer_nick="小**草")} == {"-"}
+    assert not has(shown(buyer_open_uid="AAFk**q"), Owner)
 
 
 def test_a_snapshot_comes_bare_in_its_response_or_in_a_row_of_the_push() -> None:
@@ -146,6 +163,17 @@ def test_what_cannot_be_read_is_refused_once_and_holds_back_only_what_needs_it(
     assert [refused.field for refused in refusals(message, "order")] == [field]
     whole = {type(fact.data) for fact in shown()}
     assert {type(one.data) for one in told(message, "order") if isinstance(one, Fact)} == whole - held_back
+
+
+def test_what_the_contract_does_not_take_is_refused_and_holds_up_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(snapshot: Snapshot) -> Iterator[Told]:
+        yield snapshot.modified, Price(order_id=snapshot.order_id, total_fen=-1)
+
+    monkeypatch.setattr(orders, "_STATEMENTS", (values.owner, wrong, values.address))
+    found = told({"trade": trade()}, "order")
+    assert [type(one.data) for one in found if isinstance(one, Fact)] == [Owner, Address]
+    (refused,) = [one for one in found if isinstance(one, Refused)]
+    assert refused.reason.startswith("stated.price: ")
 
 
 def test_a_line_in_an_unknown_state_leaves_open_what_was_shipped_or_closed() -> None:

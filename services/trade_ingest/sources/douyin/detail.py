@@ -22,15 +22,13 @@ from schemas.order import (
 )
 from schemas.subjects import NO_BUYER
 from schemas.types import BuyerId
-from services.kernel.fields import Fields, is_masked
+from services.kernel.fields import Fields
 from services.kernel.inputs import RawFact
 from services.kernel.process import Fact
 from services.trade_ingest.sources.douyin import receiver
-from services.trade_ingest.sources.douyin.push import CANCELLED, CASH_ON_DELIVERY
-from services.trade_ingest.sources.snapshots import address, in_full
+from services.trade_ingest.sources.douyin.push import CANCELLED, pay_mode
+from services.trade_ingest.sources.snapshots import Told, address, in_full, unmasked
 from services.trade_ingest.stated import AllSigned, Flag, Memo, Owner, Paid, Placed, Price, Shipped
-
-Told = tuple[datetime, Any]
 
 _STATES: dict[str, Literal["placed", "paid", "partly", "shipped", "closed", "completed"]] = {
     "1": "placed",  # 待确认/待支付
@@ -48,8 +46,7 @@ _VIRTUAL = {"0": False, "2": True, "4": True, "5": True, "6": True}
 
 def facts(raw: RawFact, order: Fields) -> Iterable[Fact[Any]]:
     order_id = order.must("order_id", order.id("order_id") or order.id("p_id"))
-    buyer = order.id("doudian_open_id", BuyerId)
-    buyer = None if buyer is None or is_masked(buyer) else buyer
+    buyer = unmasked(order.id("doudian_open_id", BuyerId))
     fact = partial(Fact, shop=raw.shop, buyer=buyer or NO_BUYER)
     seen = order.epoch("update_time") or raw.recorded
     if buyer:
@@ -60,15 +57,24 @@ def facts(raw: RawFact, order: Fields) -> Iterable[Fact[Any]]:
 
 def _life(order: Fields, order_id: str, seen: datetime) -> Iterable[Told]:
     state = order.choice("order_status", _STATES)
-    cash = order.text("pay_type") == CASH_ON_DELIVERY
+    mode = pay_mode(order)
+    cash = mode == "cash_on_delivery"
     virtual = order.choice("order_type", _VIRTUAL) or False
     lines = order.objects("sku_order_list")
     total = order.fen("order_amount")
     ship_by = order.epoch("exp_ship_time", ahead=True)
     deposits, balances = _phases(order, 1), _phases(order, 2)
+    received = _all(lines, "logistics_receipt_time") if lines else None
+    finished = (order.epoch("finish_time") or seen) if state == "completed" else None
+    # What is to be paid on delivery is paid at signing (domain.md 2). Its `pay_time` is the shop's confirming, which
+    # comes before the parcel leaves.
+    settled = order.epoch("pay_time") if not balances else _all(balances, "phase_pay_time")
+    paid_at = (finished and (received or finished)) if cash else settled
 
     if created := order.epoch("create_time"):
-        if lines and total is not None:
+        presale = _presale(deposits, balances)
+        open_presale = bool(deposits or balances) and paid_at is None and state != "closed"
+        if lines and total is not None and (presale or not open_presale):
             placed = OrderPlaced(
                 order_id=order_id,
                 platform="douyin",
@@ -76,25 +82,28 @@ def _life(order: Fields, order_id: str, seen: datetime) -> Iterable[Told]:
                 lines=tuple(map(_line, lines)),
                 total_fen=total,
                 postage_fen=order.fen("post_amount") or 0,
-                pay_mode="cash_on_delivery" if cash else "online",
+                pay_mode=mode,
                 ship_by=ship_by,
                 region=receiver.of_detail(order)[1],
                 virtual=virtual,
-                presale=_presale(deposits, balances),
+                presale=presale,
             )
             yield created, placed
         else:
-            yield created, Placed(order_id=order_id, platform="douyin", total_fen=total)
+            yield (
+                created,
+                Placed(
+                    order_id=order_id, platform="douyin", total_fen=total, cash_on_delivery=cash, presale=open_presale
+                ),
+            )
 
     if deposits and (deposited := _all(deposits, "phase_pay_time")):
         yield deposited, OrderDepositPaid(order_id=order_id, paid_fen=_sum(deposits, "phase_pay_amount"))
 
-    settled = order.epoch("pay_time") if not balances else _all(balances, "phase_pay_time")
-    paid_at = None if cash else settled
     paid = order.fen("pay_amount")
     if paid_at and paid is not None:
         yield paid_at, OrderPaid(order_id=order_id, paid_fen=paid, ship_by=ship_by)
-    elif not cash and state in ("paid", "partly", "shipped", "completed"):
+    elif paid_at or (not cash and state in ("paid", "partly", "shipped", "completed")):
         yield paid_at or seen, Paid(order_id=order_id)
 
     parcels = list(_parcels(order, order_id, state == "partly", seen))
@@ -102,11 +111,11 @@ def _life(order: Fields, order_id: str, seen: datetime) -> Iterable[Told]:
     if not parcels and not virtual and state in ("partly", "shipped"):
         yield order.epoch("ship_time") or seen, Shipped(order_id=order_id, partial=state == "partly")
 
-    if lines and (received := _all(lines, "logistics_receipt_time")):
+    if received:
         yield received, AllSigned(order_id=order_id)
-    if state == "completed":
+    if finished:
         cause = "buyer" if lines and _all(lines, "confirm_receipt_time") else "automatic"
-        yield order.epoch("finish_time") or seen, OrderCompleted(order_id=order_id, cause=cause)
+        yield finished, OrderCompleted(order_id=order_id, cause=cause)
     if state == "closed":
         reason = order.text("cancel_reason") or CANCELLED
         yield seen, OrderClosed(order_id=order_id, reason=reason, paid=paid_at is not None)
@@ -146,7 +155,7 @@ def _values(raw: RawFact, order: Fields, order_id: str, seen: datetime) -> Itera
     if total is not None:
         yield seen, Price(order_id=order_id, total_fen=total, postage_fen=order.fen("post_amount"))
     contact, region = receiver.of_detail(order)
-    if found := address(raw, order_id, contact, region, in_full(contact) or order.text("open_address_id")):
+    if found := address(raw, order_id, contact, region, in_full(contact) or unmasked(order.text("open_address_id"))):
         yield seen, found
     if asked := order.long_text("buyer_words"):
         yield order.epoch("create_time") or seen, Memo(order_id=order_id, memo=asked, by="buyer")

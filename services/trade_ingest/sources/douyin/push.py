@@ -12,18 +12,18 @@ say why. Every other tag is refused.
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from schemas.order import OrderClosed, OrderCompleted, OrderPaid, OrderShipped
 from services.kernel.fields import Fields, Unreadable, messages
 from services.kernel.inputs import RawFact, Refused
 from services.kernel.process import Fact
+from services.kernel.vault import Contact
 from services.trade_ingest.sources.douyin import receiver
 from services.trade_ingest.sources.douyin.refunds import pushed as refund
-from services.trade_ingest.sources.snapshots import address, in_full, part
+from services.trade_ingest.sources.snapshots import Told, address, in_full, part
 from services.trade_ingest.stated import AddressTouched, Flag, Memo, Paid, Placed, Price, Shipped
 
-Told = tuple[datetime, Any]
 Reader = Callable[[RawFact, Fields, str], Iterable[Told]]
 
 CASH_ON_DELIVERY = "0"
@@ -34,6 +34,11 @@ CANCELLED = "订单取消"
 
 _PAID_STATES = frozenset({"2", "3", "5", "101", "105"})
 """`order_status`: 2 备货中, 3 已发货, 5 已完成, 101 部分发货, 105 已支付; 1 待支付 and 4 已取消 say of no payment."""
+
+
+def pay_mode(order: Fields) -> Literal["online", "cash_on_delivery"]:
+    """How an order is paid, as push and detail say it; a push seldom does."""
+    return "cash_on_delivery" if order.text("pay_type") == CASH_ON_DELIVERY else "online"
 
 
 def translate(raw: RawFact) -> Iterator[Fact[Any] | Refused]:
@@ -59,7 +64,10 @@ def _facts(raw: RawFact, message: Fields) -> Iterable[Fact[Any]]:
 
 def _created(raw: RawFact, data: Fields, order_id: str) -> Iterable[Told]:
     """Without lines and total: a hint."""
-    yield _at(data, "create_time"), Placed(order_id=order_id, platform="douyin")
+    yield (
+        _at(data, "create_time"),
+        Placed(order_id=order_id, platform="douyin", cash_on_delivery=pay_mode(data) == "cash_on_delivery"),
+    )
 
 
 def _paid(raw: RawFact, data: Fields, order_id: str) -> Iterable[Told]:
@@ -113,8 +121,8 @@ def _address_changed(raw: RawFact, data: Fields, order_id: str) -> Iterable[Told
     """To a receiver that can be read, or (encrypted, masked) to one that the detail will bring: a hint."""
     time = _at(data, "update_time")
     said = data.object("receiver_msg")
-    contact, region = receiver.of_push(said) if said else (None, "")
-    changed = address(raw, order_id, contact, region, in_full(contact)) if contact else None
+    contact, region = receiver.of_push(said) if said else (Contact(), "")
+    changed = address(raw, order_id, contact, region, in_full(contact))
     yield time, changed or AddressTouched(order_id=order_id)
 
 

@@ -6,7 +6,7 @@ texts. Encrypted values come beside empty or masked ones (`encrypt_detail`): tho
 
 from services.kernel.fields import Fields, Unreadable
 from services.kernel.vault import Contact
-from services.trade_ingest.sources.snapshots import Place, legible
+from services.trade_ingest.sources.snapshots import Place, legible, region
 
 
 def of_push(receiver: Fields) -> tuple[Contact, str]:
@@ -38,7 +38,7 @@ def _address(place: Fields) -> str:
 
 
 def _region(place: Fields) -> str:
-    return " ".join(filter(None, (_named(place, "province"), _named(place, "city"))))
+    return region(_named(place, "province"), _named(place, "city"))
 
 
 def _named(place: Fields, name: str) -> str:

@@ -6,6 +6,7 @@ A statement whose field cannot be read is refused, and its neighbours are told. 
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from schemas.order import (
@@ -21,10 +22,11 @@ from schemas.order import (
 from services.kernel.fields import Fields, Unreadable
 from services.kernel.inputs import RawFact, Refused
 from services.kernel.process import Fact
+from services.trade_ingest.sources.snapshots import Told, part
 from services.trade_ingest.sources.taobao import values
 from services.trade_ingest.sources.taobao.shipments import last_shipped, sent, still_to_send
-from services.trade_ingest.sources.taobao.snapshot import Snapshot, Told, snapshot
-from services.trade_ingest.sources.taobao.states import TRADE_STATES, closing
+from services.trade_ingest.sources.taobao.snapshot import Snapshot, snapshot
+from services.trade_ingest.sources.taobao.states import TRADE_STATES, closing, pay_mode
 from services.trade_ingest.stated import AllSigned, Placed, Shipped
 
 AUTOMATIC_AFTER = timedelta(days=10)
@@ -44,21 +46,38 @@ def order(raw: RawFact, message: Fields) -> Iterator[Fact[Any] | Refused]:
         return
     refused: dict[Refused, None] = {}  # a field that two statements need is told once
     for read in _STATEMENTS:
-        try:
-            for time, data in list(read(shown)):
-                yield Fact(data=data, shop=raw.shop, buyer=shown.whom.buyer, time=time)
-        except Unreadable as error:
-            refused[Refused(str(error), error.field)] = None
+        for one in part(partial(_facts, shown, read)):
+            if isinstance(one, Refused):
+                refused[one] = None
+            else:
+                yield one
     yield from refused
 
 
-def _placed(shown: Snapshot) -> Told:
+def _facts(shown: Snapshot, read: Callable[[Snapshot], Iterator[Told]]) -> Iterator[Fact[Any]]:
+    for time, data in read(shown):
+        yield Fact(data=data, shop=shown.raw.shop, buyer=shown.whom.buyer, time=time)
+
+
+def _placed(shown: Snapshot) -> Iterator[Told]:
+    """A hint where lines are missing, and of a presale that has no limit for its balance yet: what it shows before its
+    deposit is the deposit's.
+    """
     trade, state = shown.trade, shown.state
     lines = tuple(_line(line) for line in shown.lines())
-    if not lines:
-        yield shown.created, Placed(order_id=shown.order_id, platform=shown.platform, total_fen=shown.payment())
-        return
     limit = trade.local("timeout_action_time", ahead=True) if state.waiting else None
+    presale, mode = _presale(shown, limit), pay_mode(trade.text("type"))
+    open_presale = shown.presale and not shown.paid(state) and not state.closed
+    if not lines or (open_presale and presale is None):
+        hint = Placed(
+            order_id=shown.order_id,
+            platform=shown.platform,
+            total_fen=shown.payment(),
+            cash_on_delivery=mode == "cash_on_delivery",
+            presale=open_presale,
+        )
+        yield shown.created, hint
+        return
     data = OrderPlaced(
         order_id=shown.order_id,
         platform=shown.platform,
@@ -66,12 +85,12 @@ def _placed(shown: Snapshot) -> Told:
         lines=lines,
         total_fen=shown.payment(),
         postage_fen=trade.yuan("post_fee") or 0,
-        pay_mode="cash_on_delivery" if shown.cash_on_delivery else "online",
+        pay_mode=mode,
         pay_by=limit,
         closes_at=limit,
         region=shown.region(),
         virtual=shown.virtual,
-        presale=_presale(shown, limit),
+        presale=presale,
     )
     yield shown.created, data
 
@@ -118,14 +137,14 @@ def _deposit(shown: Snapshot) -> int:
     return shown.trade.must("step_paid_fee", shown.trade.yuan("step_paid_fee"))
 
 
-def _deposit_paid(shown: Snapshot) -> Told:
+def _deposit_paid(shown: Snapshot) -> Iterator[Told]:
     """While the balance is open `step_paid_fee` is the deposit; once all is paid it is the whole sum."""
     if shown.step == "deposit":
         time = shown.trade.local("pay_time") or shown.modified
         yield time, OrderDepositPaid(order_id=shown.order_id, paid_fen=_deposit(shown))
 
 
-def _paid(shown: Snapshot) -> Told:
+def _paid(shown: Snapshot) -> Iterator[Told]:
     trade = shown.trade
     if not shown.paid(shown.state):
         return
@@ -137,17 +156,17 @@ def _paid(shown: Snapshot) -> Told:
     yield trade.must("pay_time", time), OrderPaid(order_id=shown.order_id, paid_fen=shown.payment())
 
 
-def _shipped(shown: Snapshot) -> Told:
+def _shipped(shown: Snapshot) -> Iterator[Told]:
     """One event a waybill; a shipping without one is a hint, and of virtual goods nothing at all."""
     lines = shown.lines()
-    partial = still_to_send(lines, shown.state)
+    more = still_to_send(lines, shown.state)
     for parcel in sent(lines, shown.state, shown.trade):
         if parcel.waybill is None and shown.virtual:
             continue
         time = shown.trade.must("consign_time", parcel.time)
         line_ids = None if len(parcel.line_ids) == len(lines) else parcel.line_ids
         if parcel.waybill is None:
-            yield time, Shipped(order_id=shown.order_id, partial=partial, line_ids=line_ids)
+            yield time, Shipped(order_id=shown.order_id, partial=more, line_ids=line_ids)
             continue
         data = OrderShipped(
             order_id=shown.order_id,
@@ -155,17 +174,17 @@ def _shipped(shown: Snapshot) -> Told:
             carrier=parcel.carrier,
             waybill=parcel.waybill,
             line_ids=line_ids,
-            partial=partial,
+            partial=more,
         )
         yield time, data
 
 
-def _signed(shown: Snapshot) -> Told:
+def _signed(shown: Snapshot) -> Iterator[Told]:
     if shown.state.signed:
         yield shown.modified, AllSigned(order_id=shown.order_id)
 
 
-def _completed(shown: Snapshot) -> Told:
+def _completed(shown: Snapshot) -> Iterator[Told]:
     """Within 10 days of shipping it can only be the buyer's doing; else no act of the buyer is claimed."""
     if not shown.state.completed:
         return
@@ -175,7 +194,7 @@ def _completed(shown: Snapshot) -> Told:
     yield end, OrderCompleted(order_id=shown.order_id, cause="buyer" if by_buyer else "automatic")
 
 
-def _closed(shown: Snapshot) -> Told:
+def _closed(shown: Snapshot) -> Iterator[Told]:
     """The whole order, or the lines of an open one that were closed singly."""
     if shown.state.closed:
         paid = shown.paid(shown.state)
@@ -191,7 +210,7 @@ def _closed(shown: Snapshot) -> Told:
             yield time, OrderClosed(order_id=shown.order_id, reason=closing(paid), paid=paid, line_ids=line_ids)
 
 
-_STATEMENTS: Iterable[Callable[[Snapshot], Told]] = (
+_STATEMENTS: Iterable[Callable[[Snapshot], Iterator[Told]]] = (
     values.owner, _placed, _deposit_paid, _paid, _shipped, _signed, _completed, _closed, values.price, values.address,
     values.memo, values.buyer_message, values.shown_flag,
 )  # fmt: skip

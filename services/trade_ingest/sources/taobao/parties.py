@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from schemas.subjects import NO_BUYER
 from schemas.types import BuyerId
-from services.kernel.fields import Fields, is_masked
+from services.kernel.fields import Fields
 from services.kernel.inputs import RawFact
 from services.kernel.process import Fact
+from services.trade_ingest.sources.snapshots import unmasked
 from services.trade_ingest.stated import Owner
 
 
@@ -23,11 +24,11 @@ class Whose(Struct, frozen=True):
 
 
 def whose(raw: RawFact, fields: Fields, order: str = "tid") -> Whose:
-    """Raises Unreadable where the order's number is missing. A masked nick is nobody's (feeds.md, trap 6)."""
+    """Raises Unreadable where the order's number is missing. Who is masked is nobody."""
     order_id = fields.must(order, fields.id(order))
-    open_id = fields.id("buyer_open_uid", BuyerId)
-    nick = (fields.text("buyer_nick") or "").strip()
-    if not nick or is_masked(nick):
+    open_id = unmasked(fields.id("buyer_open_uid", BuyerId))
+    nick = unmasked((fields.text("buyer_nick") or "").strip())
+    if not nick:
         return Whose(order_id, open_id or NO_BUYER)
     if open_id is None:
         return Whose(order_id, raw.keys.nick_lane(raw.shop, nick))

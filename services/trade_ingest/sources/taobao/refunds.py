@@ -7,71 +7,20 @@ the order: a RefundStep. Source: feeds.md, Refund states.
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
-from msgspec import Struct
-
-from schemas.refund import (
-    RefundAgreed,
-    RefundClosed,
-    RefundCompleted,
-    RefundGoodsReturned,
-    RefundKind,
-    RefundRefused,
-    RefundRequested,
-)
-from services.kernel.fields import Fields, Unreadable, told
+from schemas.refund import RefundKind
+from services.kernel.fields import Fields, Unreadable
 from services.kernel.inputs import RawFact, Refused
 from services.kernel.process import Fact
+from services.trade_ingest.sources.refund_steps import Phase, Refund
+from services.trade_ingest.sources.snapshots import part
 from services.trade_ingest.sources.taobao.parties import Whose, facts, unwrapped, whose
-from services.trade_ingest.sources.taobao.states import REFUND_STATES, RefundStage
-from services.trade_ingest.stated import RefundStep
-
-Phase = Literal["onsale", "aftersale"]
+from services.trade_ingest.sources.taobao.states import REFUND_STATES
+from services.trade_ingest.stated import RefundStage, RefundStep
 
 _KINDS: Mapping[str, RefundKind] = {"refund_bill": "refund_only", "return_bill": "return", "replace_bill": "exchange"}
 _PHASES: Mapping[str, Phase] = {"onsale": "onsale", "aftersale": "aftersale"}
-_EVENTS: Mapping[RefundStage, type[Any]] = {
-    "requested": RefundRequested,
-    "agreed": RefundAgreed,
-    "refused": RefundRefused,
-    "goods_returned": RefundGoodsReturned,
-    "completed": RefundCompleted,
-    "closed": RefundClosed,
-}
-
-
-class Refund(Struct, frozen=True, kw_only=True):
-    """A refund as far as its message describes it. `line_ids`: a refund is always of one line (子订单)."""
-
-    order_id: str
-    refund_id: str
-    line_ids: tuple[str, ...] = ()
-    kind: RefundKind | None = None
-    phase: Phase | None = None
-    fee_fen: int | None = None
-
-    def step(self, stage: RefundStage, reason: str | None = None, **parcel: Any) -> Any:
-        """The event of this step, or what is known of it. parcel: the way back, of goods_returned."""
-        if self.kind is None or self.phase is None or self.fee_fen is None:
-            return RefundStep(
-                order_id=self.order_id,
-                refund_id=self.refund_id,
-                step=stage,
-                line_ids=self.line_ids,
-                fee_fen=self.fee_fen,
-                reason=reason,
-            )
-        return _EVENTS[stage](
-            order_id=self.order_id,
-            refund_id=self.refund_id,
-            line_ids=self.line_ids,
-            kind=self.kind,
-            phase=self.phase,
-            fee_fen=self.fee_fen,
-            reason=reason,
-            **parcel,
-        )
 
 
 def refund(raw: RawFact, message: Fields) -> Iterator[Fact[Any] | Refused]:
@@ -88,9 +37,9 @@ def refund(raw: RawFact, message: Fields) -> Iterator[Fact[Any] | Refused]:
     except Unreadable as error:
         yield Refused(str(error), error.field)
         return
-    yield from told(lambda: _requested(raw, whom, shown, described))
+    yield from part(partial(_requested, raw, whom, shown, described))
     if stage != "requested":
-        yield from told(lambda: _reached(raw, whom, shown, described, stage))
+        yield from part(partial(_reached, raw, whom, shown, described, stage))
 
 
 def _requested(raw: RawFact, whom: Whose, shown: Fields, described: Refund) -> Iterator[Fact[Any]]:
@@ -123,6 +72,7 @@ def _told(stage: RefundStage, raw: RawFact, message: Fields, time: datetime) -> 
 
 
 def _described(fields: Fields, whom: Whose, kind: RefundKind | None) -> Refund:
+    """A refund of Taobao is always of one line (子订单)."""
     line = fields.id("oid")
     return Refund(
         order_id=whom.order_id,

@@ -1,8 +1,8 @@
 """An order as the platform shows it: what its statements are read from."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -11,10 +11,7 @@ from services.kernel.fields import Fields
 from services.kernel.inputs import RawFact
 from services.trade_ingest.sources.snapshots import Place
 from services.trade_ingest.sources.taobao.parties import Whose, unwrapped, whose
-from services.trade_ingest.sources.taobao.states import TRADE_STATES, TradeState
-
-Told = Iterator[tuple[datetime, Any]]
-"""Statements, each with its time."""
+from services.trade_ingest.sources.taobao.states import CASH_ON_DELIVERY, PRESALE, TRADE_STATES, TradeState
 
 Step = Literal["none", "deposit", "all"]
 
@@ -28,7 +25,7 @@ _VIRTUAL_TYPES = frozenset({"auto_delivery", "ec", "game_equipment"})
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """step: of a presale (预售), what of it is paid; None: no presale."""
+    """step: of a presale (预售), what of it is paid; None: no presale, or one that does not say."""
 
     raw: RawFact
     trade: Fields
@@ -46,7 +43,11 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
     @property
     def cash_on_delivery(self) -> bool:
-        return self.trade.text("type") == "cod"
+        return self.trade.text("type") == CASH_ON_DELIVERY
+
+    @property
+    def presale(self) -> bool:
+        return self.step is not None or self.trade.text("type") == PRESALE
 
     @property
     def virtual(self) -> bool:
@@ -78,7 +79,6 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         return state.signed or state.completed or not self.cash_on_delivery or "pay_time" in self.trade
 
     def region(self) -> str:
-        """Province and city (省市) of the receiver, masks and all."""
         return "".join(self.trade.text(part, Place) or "" for part in ("receiver_state", "receiver_city"))
 
 

@@ -5,6 +5,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from services.trade_ingest.stated import RefundStage
+
 
 class TradeState(Struct, frozen=True, kw_only=True):
     """What a trade in this state, or a line of it, has behind it.
@@ -39,8 +41,6 @@ TRADE_STATES: Mapping[str, TradeState] = {
     "TRADE_CLOSED_BY_TAOBAO": TradeState(closed=True),
 }
 
-RefundStage = Literal["requested", "agreed", "refused", "goods_returned", "completed", "closed"]
-
 REFUND_STATES: Mapping[str, RefundStage] = {
     "WAIT_SELLER_AGREE": "requested",
     "WAIT_BUYER_RETURN_GOODS": "agreed",
@@ -49,6 +49,16 @@ REFUND_STATES: Mapping[str, RefundStage] = {
     "CLOSED": "closed",
     "SUCCESS": "completed",
 }
+
+
+CASH_ON_DELIVERY = "cod"
+PRESALE = "step"
+"""Two of an order's types (`type`): 货到付款, and 预售, paid in steps."""
+
+
+def pay_mode(type: str | None) -> Literal["online", "cash_on_delivery"]:
+    """How an order of this type is paid."""
+    return "cash_on_delivery" if type == CASH_ON_DELIVERY else "online"
 
 
 def closing(paid: bool) -> str:

@@ -6,11 +6,13 @@ reason given here, and one that is in no table is refused: nothing is guessed, a
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from services.kernel.fields import Fields, told
+from services.kernel.fields import Fields
 from services.kernel.inputs import RawFact, Refused
 from services.kernel.process import Fact
+from services.trade_ingest.sources.snapshots import part
 from services.trade_ingest.sources.taobao import parcels, refunds, trades
 
 Meaning = Callable[[RawFact, Fields, datetime], Iterable[Fact[Any]]]
@@ -42,11 +44,19 @@ AT_TIMES_SILENT: Mapping[str, str] = {
 }
 """Topics of MEANINGS whose message may say nothing new, and when."""
 
+AT_TIMES_REFUSED: Mapping[str, str] = {
+    "taobao_trade_TradeClose": f"no status: {trades.UNSAID_PAID}",
+    "taobao_trade_TradeCloseAndModifyDetailOrder": f"no status: {trades.UNSAID_CHANGE}",
+}
+"""Topics of MEANINGS whose message may lack what they are about: not in silence, it may be the only word of a closing.
+The order's snapshot tells it.
+"""
+
 _OWN_TIMES = ("modified", "modified_time", "gmt_modified", "create_time")
 
 
 def envelope(raw: RawFact, message: Fields) -> Iterator[Fact[Any] | Refused]:
-    return told(lambda: _facts(raw, message))
+    return part(partial(_facts, raw, message))
 
 
 def _facts(raw: RawFact, message: Fields) -> Iterable[Fact[Any]]:

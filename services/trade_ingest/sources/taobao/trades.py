@@ -11,7 +11,7 @@ from services.kernel.inputs import RawFact
 from services.kernel.process import Fact
 from services.trade_ingest.sources.taobao.flags import flag
 from services.trade_ingest.sources.taobao.parties import Whose, facts, line_of, whose
-from services.trade_ingest.sources.taobao.states import TRADE_STATES, closing
+from services.trade_ingest.sources.taobao.states import PRESALE, TRADE_STATES, TradeState, closing, pay_mode
 from services.trade_ingest.stated import AddressTouched, Memo, Paid, Placed, Price, Reviewed, Shipped
 
 EXTENSION_DAYS = 3
@@ -26,8 +26,19 @@ _ACTIONS: Mapping[str, By] = {"buyer": "seller", "seller": "seller", "other": "o
 _RATERS = {"buyer": True, "seller": False, "unknown": False}
 
 
+UNSAID_PAID = "nothing else in it says whether the order was paid"
+UNSAID_CHANGE = "nothing else in it says whether a line was closed or changed"
+
+
 def _placed(raw: RawFact, message: Fields, whom: Whose) -> Statements:
-    yield Placed(order_id=whom.order_id, platform=_platform(raw), total_fen=message.yuan("payment"))
+    kind = message.text("type")
+    yield Placed(
+        order_id=whom.order_id,
+        platform=_platform(raw),
+        total_fen=message.yuan("payment"),
+        cash_on_delivery=pay_mode(kind) == "cash_on_delivery",
+        presale=kind == PRESALE,
+    )
 
 
 def _paid(raw: RawFact, message: Fields, whom: Whose) -> Statements:
@@ -52,9 +63,9 @@ def _completed(raw: RawFact, message: Fields, whom: Whose) -> Statements:
 
 def _closed(raw: RawFact, message: Fields, whom: Whose) -> Statements:
     """The status says whether it was paid: TRADE_CLOSED and TRADE_CLOSED_BY_TAOBAO, or of a line that was closed alone
-    the state of its order.
+    the state of its order. `payment` is what was to be paid as well as what was paid: no word of it.
     """
-    state = message.must("status", message.choice("status", TRADE_STATES))
+    state = _state(message, UNSAID_PAID)
     line = line_of(message, whom)
     yield OrderClosed(
         order_id=whom.order_id, reason=closing(state.paid), paid=state.paid, line_ids=(line,) if line else None
@@ -63,8 +74,15 @@ def _closed(raw: RawFact, message: Fields, whom: Whose) -> Statements:
 
 def _line_changed(raw: RawFact, message: Fields, whom: Whose) -> Statements:
     """关闭或修改子订单: a line was closed, or it was changed and with it the order's price; the status tells which."""
-    state = message.must("status", message.choice("status", TRADE_STATES))
+    state = _state(message, UNSAID_CHANGE)
     return _closed(raw, message, whom) if state.closed else _price(raw, message, whom)
+
+
+def _state(message: Fields, unsaid: str) -> TradeState:
+    state = message.choice("status", TRADE_STATES)
+    if state is None:
+        raise message.wrong("status", f"missing, and {unsaid}: the order's snapshot does")
+    return state
 
 
 def _price(raw: RawFact, message: Fields, whom: Whose) -> Statements:

@@ -1,19 +1,21 @@
 """What an order shows as it is now: values of the snapshot's `modified`, which the order's memory compares."""
 
+from collections.abc import Iterator
+
 from services.kernel.vault import Contact
 from services.trade_ingest.sources import snapshots
-from services.trade_ingest.sources.snapshots import Place, in_full, legible
+from services.trade_ingest.sources.snapshots import Place, Told, in_full, legible
 from services.trade_ingest.sources.taobao.flags import flag
-from services.trade_ingest.sources.taobao.snapshot import Snapshot, Told
+from services.trade_ingest.sources.taobao.snapshot import Snapshot
 from services.trade_ingest.stated import LinePrice, Memo, Price
 
 
-def owner(shown: Snapshot) -> Told:
+def owner(shown: Snapshot) -> Iterator[Told]:
     if shown.whom.owner is not None:
         yield shown.modified, shown.whom.owner
 
 
-def price(shown: Snapshot) -> Told:
+def price(shown: Snapshot) -> Iterator[Told]:
     """Not of a closed order: the platform may show 0.00 there."""
     if shown.state.closed:
         return
@@ -31,32 +33,32 @@ def price(shown: Snapshot) -> Told:
     )
 
 
-def address(shown: Snapshot) -> Told:
+def address(shown: Snapshot) -> Iterator[Told]:
     """A receiver of whom anything is masked has no digest: two of them cannot be told equal or different."""
     trade = shown.trade
     parts = ("receiver_state", "receiver_city", "receiver_district", "receiver_town")
+    street = legible(trade.text("receiver_address"))
     contact = Contact(
         name=legible(trade.text("receiver_name")),
         phone=legible(trade.text("receiver_mobile") or trade.text("receiver_phone")),
-        address="".join([*(trade.text(part, Place) or "" for part in parts), legible(trade.text("receiver_address"))]),
+        address="".join([*(trade.text(part, Place) or "" for part in parts), street]) if street else "",
     )
-    told_by = in_full(contact) if "receiver_address" in trade else None
-    if found := snapshots.address(shown.raw, shown.order_id, contact, shown.region(), told_by):
+    if found := snapshots.address(shown.raw, shown.order_id, contact, shown.region(), in_full(contact)):
         yield shown.modified, found
 
 
-def memo(shown: Snapshot) -> Told:
+def memo(shown: Snapshot) -> Iterator[Told]:
     if (said := _memo(shown)) is not None:
         yield shown.modified, Memo(order_id=shown.order_id, memo=said, by="seller")
 
 
-def buyer_message(shown: Snapshot) -> Told:
+def buyer_message(shown: Snapshot) -> Iterator[Told]:
     """What the buyer wrote when ordering (买家留言)."""
     if said := shown.trade.long_text("buyer_message"):
         yield shown.created, Memo(order_id=shown.order_id, memo=said, by="buyer")
 
 
-def shown_flag(shown: Snapshot) -> Told:
+def shown_flag(shown: Snapshot) -> Iterator[Told]:
     if raised := flag(shown.trade, shown.order_id, shown.platform, _memo(shown)):
         yield shown.modified, raised
 
